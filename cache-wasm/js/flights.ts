@@ -1,0 +1,50 @@
+/** One flight per name, however many wait for it. A waiter may leave; with the last one the flight ends. */
+
+interface Flight {
+  result: Promise<unknown>;
+  controller: AbortController;
+  waiters: number;
+}
+
+export class Flights {
+  readonly #open = new Map<string, Flight>();
+
+  /** Joins the flight of this name, or starts it. */
+  async join<T>(name: string, signal: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    let flight = this.#open.get(name);
+    if (flight === undefined) {
+      const controller = new AbortController();
+      const result = start(controller.signal).finally(() => {
+        if (this.#open.get(name)?.controller === controller) this.#open.delete(name);
+      });
+      flight = { result, controller, waiters: 0 };
+      this.#open.set(name, flight);
+    }
+    return this.#wait(name, flight, signal) as Promise<T>;
+  }
+
+  async #wait(name: string, flight: Flight, signal: AbortSignal | undefined): Promise<unknown> {
+    flight.waiters++;
+    const leave = () => {
+      if (--flight.waiters > 0) return;
+      if (this.#open.get(name) === flight) this.#open.delete(name);
+      flight.controller.abort(signal?.reason);
+    };
+    if (signal === undefined) return flight.result;
+    return new Promise((resolve, reject) => {
+      const aborted = () => {
+        reject(signal.reason);
+        leave();
+      };
+      signal.addEventListener("abort", aborted, { once: true });
+      flight.result.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+    });
+  }
+
+  /** Ends every flight. */
+  abort(reason: unknown): void {
+    for (const flight of this.#open.values()) flight.controller.abort(reason);
+    this.#open.clear();
+  }
+}

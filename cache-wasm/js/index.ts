@@ -1,0 +1,19 @@
+/** A browser cache that never returns a value older than a change it was told of. */
+
+import { loadModule } from "./load.js";
+import { ConsolidatedCacheManager } from "./manager.js";
+import type { CacheOptions } from "./types.js";
+
+export type { Category } from "./category.js";
+export { CacheError } from "./errors.js";
+export { ConsolidatedCacheManager, DEFAULT_CATEGORIES } from "./manager.js";
+export type * from "./types.js";
+
+/**
+ * Loads the WebAssembly module, once a page, and creates a cache.
+ *
+ * @throws {CacheError} `argument` when an option is wrong, `unavailable` when the module cannot be loaded.
+ */
+export async function createCache(options: CacheOptions = {}): Promise<ConsolidatedCacheManager> {
+  return new ConsolidatedCacheManager(await loadModule(), options);
+}

@@ -1,0 +1,32 @@
+//! Who leaves when room is needed. A policy names a victim; the manager removes it.
+//!
+//! Sampled, with no linked list: a hit costs two stores. Of up to [`SAMPLE`] members one past its age is taken first,
+//! else the one with the least `(frequency + 0.5) / (age + 1)`, age counted in insertions since its last use.
+
+use fastrand::Rng;
+
+use crate::slots::{Slot, Slots};
+
+/// How many members are looked at. All of them where there are no more.
+pub const SAMPLE: usize = 16;
+
+/// The member that should leave first, never `spared`; `None` when there is no other.
+pub fn victim(slots: &Slots, members: &[Slot], spared: Option<Slot>, now: f64, rng: &mut Rng) -> Option<Slot> {
+    let mut worst: Option<(f64, Slot)> = None;
+    for i in 0..members.len().min(SAMPLE) {
+        let slot = if members.len() <= SAMPLE { members[i] } else { members[rng.usize(..members.len())] };
+        if Some(slot) == spared {
+            continue;
+        }
+        if now >= slots.expires[slot as usize] {
+            return Some(slot);
+        }
+        let age = slots.tick[0].wrapping_sub(slots.last[slot as usize].get());
+        let score = (f64::from(slots.freq[slot as usize].get()) + 0.5) / (f64::from(age) + 1.0);
+        if worst.is_none_or(|(least, _)| score < least) {
+            worst = Some((score, slot));
+        }
+    }
+    // Every draw of a large sample may have hit the spared one.
+    worst.map(|(_, slot)| slot).or_else(|| members.iter().copied().find(|&slot| Some(slot) != spared))
+}

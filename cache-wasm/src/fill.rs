@@ -1,0 +1,290 @@
+//! Fenced fills: an answer that was in flight while its key changed never becomes a value.
+//!
+//! Rule R3. A fill remembers the cursor at its request and is raised by every change of its keys until it ends. Its
+//! answer is accepted only from the stream's own epoch and from a position at or after both. A reset raises every fill
+//! under the scope to the position it adopts, in the new epoch, so that an answer read before it fails the same test.
+//! This module performs no request: the caller does, and asks for a ruling.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use wire::{Key, Position, Scope};
+
+/// The name of a fill under way.
+pub type Ticket = u32;
+
+/// What a fill reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// One value.
+    Key(Key),
+    /// Everything under a scope.
+    Scope(Scope),
+}
+
+/// How far the stream that covers a key has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// No stream covers it.
+    No,
+    /// One does, and has not said yet where it stands.
+    Pending,
+    /// One does, and has processed everything up to here.
+    Upto(Position),
+}
+
+/// What becomes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling {
+    /// It may be stored.
+    Accept,
+    /// It may be given to who asked, but not stored: no stream vouches for it yet.
+    Deliver,
+    /// It may be older than a change already known. Ask again, for at least this position.
+    Retry(Option<Position>),
+    /// It carries no position, which a followed key requires.
+    Unfenced,
+}
+
+/// A fill under way.
+#[derive(Debug)]
+pub struct Fill {
+    /// The category that will hold the answer.
+    pub category: u16,
+    /// What it reads.
+    pub target: Target,
+    /// The least position of an acceptable answer: the cursor at the request, raised since.
+    floor: Option<Position>,
+    /// The same for single keys of a scope's fill.
+    raised: HashMap<Key, Position, FixedState>,
+    /// Keys invalidated by hand since the request; no position can say whether the answer knows of it.
+    voided: Voided,
+}
+
+#[derive(Debug, Default)]
+struct Voided {
+    all: bool,
+    keys: Vec<Key>,
+    scopes: Vec<Scope>,
+}
+
+fn raise(floor: &mut Option<Position>, to: Position) {
+    match floor {
+        Some(floor) if floor.epoch == to.epoch => floor.offset = floor.offset.max(to.offset),
+        _ => *floor = Some(to),
+    }
+}
+
+/// Whether an answer read at `as_of` knows of everything up to the floor. There is always a floor under a stream that
+/// stands somewhere: it was set at the request, or when the stream took its position.
+fn reaches(as_of: Position, floor: Option<Position>) -> bool {
+    floor.is_some_and(|floor| floor.epoch == as_of.epoch && floor.offset <= as_of.offset)
+}
+
+impl Fill {
+    fn concerns_key(&self, key: &Key) -> bool {
+        match &self.target {
+            Target::Key(own) => own == key,
+            Target::Scope(scope) => scope.contains(key),
+        }
+    }
+
+    fn concerns_scope(&self, scope: &Scope) -> bool {
+        match &self.target {
+            Target::Key(own) => scope.contains(own),
+            Target::Scope(own) => scope.overlaps(own),
+        }
+    }
+
+    fn is_voided(&self, key: &Key) -> bool {
+        self.voided.all || self.voided.keys.contains(key) || self.voided.scopes.iter().any(|s| s.contains(key))
+    }
+
+    /// What becomes of a scope's answer as a whole: it may lack keys that were there before its position.
+    pub fn judge_whole(&self, as_of: Option<Position>, followed: Followed) -> Ruling {
+        match (followed, as_of) {
+            (Followed::No | Followed::Pending, _) if self.voided.all => Ruling::Retry(None),
+            (Followed::No, _) => Ruling::Accept,
+            (Followed::Pending, _) => Ruling::Deliver,
+            (Followed::Upto(_), None) => Ruling::Unfenced,
+            (Followed::Upto(upto), Some(as_of)) => match as_of.epoch == upto.epoch && reaches(as_of, self.floor) {
+                true => Ruling::Accept,
+                false => Ruling::Retry(Some(upto)),
+            },
+        }
+    }
+
+    /// What becomes of the answer for `key`, read at `as_of`, now that its stream stands at `followed`.
+    pub fn judge(&self, key: &Key, as_of: Option<Position>, followed: Followed) -> Ruling {
+        let upto = match followed {
+            Followed::No if self.is_voided(key) => return Ruling::Retry(None),
+            Followed::No => return Ruling::Accept,
+            Followed::Pending if self.is_voided(key) => return Ruling::Retry(None),
+            Followed::Pending => return Ruling::Deliver,
+            Followed::Upto(position) => position,
+        };
+        let Some(as_of) = as_of else { return Ruling::Unfenced };
+        let key_floor = self.raised.get(key).copied();
+        let fresh = as_of.epoch == upto.epoch
+            && reaches(as_of, self.floor)
+            && (key_floor.is_none() || reaches(as_of, key_floor));
+        if fresh && !self.is_voided(key) { Ruling::Accept } else { Ruling::Retry(Some(upto)) }
+    }
+}
+
+/// The fills under way.
+#[derive(Debug, Default)]
+pub struct Fills {
+    open: HashMap<Ticket, Fill, FixedState>,
+    last: Ticket,
+}
+
+impl Fills {
+    /// Opens a fill. `cursor` is how far the covering stream has come; `None` where none has come anywhere.
+    pub fn begin(&mut self, category: u16, target: Target, cursor: Option<Position>) -> Ticket {
+        self.last = self.last.wrapping_add(1);
+        let fill = Fill { category, target, floor: cursor, raised: HashMap::default(), voided: Voided::default() };
+        self.open.insert(self.last, fill);
+        self.last
+    }
+
+    /// Ends a fill. `None` for a ticket that was never given or has ended.
+    pub fn end(&mut self, ticket: Ticket) -> Option<Fill> {
+        self.open.remove(&ticket)
+    }
+
+    /// A key changed with the commit at `position`.
+    pub fn raise_key(&mut self, key: &Key, position: Position) {
+        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+            match fill.target {
+                Target::Key(_) => raise(&mut fill.floor, position),
+                Target::Scope(_) => {
+                    let mut floor = fill.raised.get(key).copied();
+                    raise(&mut floor, position);
+                    fill.raised.extend(floor.map(|floor| (key.clone(), floor)));
+                }
+            }
+        }
+    }
+
+    /// Anything under a scope may have changed, up to `position`. Tags raise in this way too: an answer's tags are not
+    /// known before it is there.
+    pub fn raise_scope(&mut self, scope: &Scope, position: Position) {
+        for fill in self.open.values_mut().filter(|fill| fill.concerns_scope(scope)) {
+            raise(&mut fill.floor, position);
+        }
+    }
+
+    /// A key was invalidated by hand.
+    pub fn void_key(&mut self, key: &Key) {
+        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+            fill.voided.keys.push(key.clone());
+        }
+    }
+
+    /// A scope was invalidated by hand.
+    pub fn void_scope(&mut self, scope: &Scope) {
+        for fill in self.open.values_mut().filter(|fill| fill.concerns_scope(scope)) {
+            fill.voided.scopes.push(scope.clone());
+        }
+    }
+
+    /// A tag was invalidated, or a category cleared, by hand: any fill may be concerned.
+    pub fn void_all(&mut self) {
+        for fill in self.open.values_mut() {
+            fill.voided.all = true;
+        }
+    }
+
+    /// Fills under way.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none is under way.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Position {
+        text.parse().unwrap()
+    }
+
+    fn key() -> Key {
+        Key::parse("s:m:a").unwrap()
+    }
+
+    /// A fill requested at cursor 1:10, what happened since, and the ruling on its answer.
+    fn check(happens: impl Fn(&mut Fills), target: Target, as_of: &str, upto: &str, expected: Ruling) {
+        let mut fills = Fills::default();
+        let ticket = fills.begin(0, target, Some(at("1:10")));
+        happens(&mut fills);
+        let ruling = fills.end(ticket).unwrap().judge(&key(), Some(at(as_of)), Followed::Upto(at(upto)));
+        assert_eq!(ruling, expected, "as of {as_of}, stream at {upto}");
+    }
+
+    #[test]
+    fn an_answer_is_accepted_only_from_the_cursor_at_its_request_on() {
+        for target in [Target::Key(key()), Target::Scope(Scope::parse("s:m:").unwrap())] {
+            check(|_| {}, target.clone(), "1:10", "1:10", Ruling::Accept);
+            check(|_| {}, target.clone(), "1:10", "1:15", Ruling::Accept);
+            check(|_| {}, target, "1:9", "1:15", Ruling::Retry(Some(at("1:15"))));
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_key_in_flight_raises_the_floor() {
+        for target in [Target::Key(key()), Target::Scope(Scope::parse("s:m:").unwrap())] {
+            let changed = |fills: &mut Fills| fills.raise_key(&key(), at("1:12"));
+            check(changed, target.clone(), "1:11", "1:12", Ruling::Retry(Some(at("1:12"))));
+            check(changed, target.clone(), "1:12", "1:12", Ruling::Accept);
+            let other = |fills: &mut Fills| fills.raise_key(&Key::parse("s:m:b").unwrap(), at("1:12"));
+            check(other, target, "1:11", "1:12", Ruling::Accept);
+        }
+    }
+
+    #[test]
+    fn a_reset_in_flight_voids_answers_of_before() {
+        let reset = |fills: &mut Fills| fills.raise_scope(&Scope::parse("s:m:").unwrap(), at("2:3"));
+        let target = Target::Key(key());
+        check(reset, target.clone(), "1:99", "2:3", Ruling::Retry(Some(at("2:3"))));
+        check(reset, target.clone(), "2:2", "2:3", Ruling::Retry(Some(at("2:3"))));
+        check(reset, target, "2:3", "2:3", Ruling::Accept);
+    }
+
+    #[test]
+    fn an_answer_of_another_epoch_is_not_comparable() {
+        check(|_| {}, Target::Key(key()), "2:99", "1:10", Ruling::Retry(Some(at("1:10"))));
+    }
+
+    #[test]
+    fn an_invalidation_by_hand_voids_whatever_the_position() {
+        let by_hand = |fills: &mut Fills| fills.void_key(&key());
+        check(by_hand, Target::Key(key()), "1:99", "1:99", Ruling::Retry(Some(at("1:99"))));
+    }
+
+    #[test]
+    fn without_a_stream_only_invalidations_by_hand_count() {
+        let mut fills = Fills::default();
+        let first = fills.begin(0, Target::Key(key()), None);
+        let second = fills.begin(0, Target::Key(key()), None);
+        assert_eq!(fills.end(first).unwrap().judge(&key(), None, Followed::No), Ruling::Accept);
+        fills.void_scope(&Scope::parse("s:m:").unwrap());
+        assert_eq!(fills.end(second).unwrap().judge(&key(), None, Followed::No), Ruling::Retry(None));
+        assert!(fills.end(second).is_none());
+    }
+
+    #[test]
+    fn a_followed_key_needs_a_position() {
+        let mut fills = Fills::default();
+        let ticket = fills.begin(0, Target::Key(key()), Some(at("1:10")));
+        let fill = fills.end(ticket).unwrap();
+        assert_eq!(fill.judge(&key(), None, Followed::Upto(at("1:10"))), Ruling::Unfenced);
+        assert_eq!(fill.judge(&key(), None, Followed::Pending), Ruling::Deliver);
+    }
+}

@@ -1,0 +1,28 @@
+//! The core of ConsolidatedCacheManager, a browser cache that never returns a value older than a change it was told of.
+//!
+//! Pure Rust, sans-IO: bytes, time and randomness are arguments, so the whole cache runs natively in tests. `bindings`,
+//! built for WebAssembly alone, is the only module that names `wasm_bindgen`; the npm package around it is in `js/`.
+
+pub mod backoff;
+pub mod budget;
+pub mod category;
+pub mod evict;
+pub mod fill;
+pub mod follow;
+pub mod index;
+pub mod manager;
+pub mod pool;
+pub mod replica;
+pub mod session;
+pub mod slots;
+pub mod stats;
+pub mod store;
+pub mod subs;
+
+#[cfg(target_arch = "wasm32")]
+pub mod bindings;
+
+pub use category::CategoryOptions;
+pub use follow::{Changed, Input, Output};
+pub use manager::{Answer, Filled, Loaded, Manager, ManagerError, Options};
+pub use store::{Effect, PutError, Reason};

@@ -1,0 +1,402 @@
+//! ConsolidatedCacheManager's core: the one facade over values, fills and the followed stream.
+//!
+//! Sans-IO, in the order a caller uses it: what the application wants (`set`, `begin_fill`, `follow`), what happened
+//! outside (`handle`), then what is to be done (`take_effects` first, `poll` until it is empty), and when to call again
+//! (`poll_timeout`). Time is in milliseconds of one clock that never goes back; no method reads it.
+
+use wire::{Body, Codec, Key, Position, Scope, ServerFrame, Tag};
+
+use crate::category::CategoryOptions;
+use crate::fill::{Fills, Followed, Ruling, Target, Ticket};
+use crate::follow::{Follower, Input, Kept, Output};
+use crate::replica::Replica;
+use crate::slots::{Slot, Slots, StreamRef, UNFOLLOWED};
+use crate::stats::{CategoryStats, FillStats, Stats, StreamStats, SubscriptionStats};
+use crate::store::{Effect, Put, PutError, Reason, Store};
+
+/// The most entries over all categories: the slot tables are allocated for all of them at once.
+pub const ENTRIES_MAX: u32 = 1 << 22;
+
+/// What a cache is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The categories.
+    pub categories: Vec<CategoryOptions>,
+    /// Bytes of payload over all of them.
+    pub max_bytes: u64,
+    /// What proves who follows.
+    pub token: Option<String>,
+    /// Drives eviction's sampling and the backoff's jitter.
+    pub seed: u64,
+}
+
+/// Why a cache cannot be made, or a scope not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManagerError {
+    /// A category's `max` is 0.
+    #[error("category `{0}`: `max` must be at least 1")]
+    EmptyCategory(String),
+    /// Two categories of one name.
+    #[error("category `{0}` is named twice")]
+    TwiceNamed(String),
+    /// The sum of `max` is too large.
+    #[error("the categories' `max` add up to {0}; at most {ENTRIES_MAX} entries are allowed in all")]
+    TooManyEntries(u64),
+    /// More scopes than streams.
+    #[error(
+        "{} scopes are followed already; follow a wider one instead of many narrow ones",
+        crate::slots::STREAMS_MAX
+    )]
+    TooManyScopes,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filled {
+    /// It is in this slot.
+    Stored(Slot),
+    /// The key has no value.
+    Absent,
+    /// It is for who asked, and not stored.
+    Delivered,
+    /// It may be too old: ask again, for at least this position.
+    Retry(Option<Position>),
+    /// It lacks the position that a followed key requires.
+    Unfenced,
+    /// The fill had ended before.
+    Ended,
+    /// It is for who asked; it does not fit into the cache.
+    TooLarge,
+}
+
+/// An answer to a fill.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The position it was read at.
+    pub as_of: Option<Position>,
+    /// The value's bytes, or `None` when the key has none.
+    pub bytes: Option<Box<[u8]>>,
+    /// The value's labels.
+    pub tags: Vec<Tag>,
+    /// Its age limit in milliseconds, or `None` for the category's.
+    pub ttl: Option<f64>,
+}
+
+/// What became of a scope's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loaded {
+    /// Keys that are in the cache now, and keys that changed meanwhile.
+    Kept {
+        /// In the cache.
+        keys: Vec<String>,
+        /// To be fetched, or to come by the stream.
+        late: Vec<String>,
+    },
+    /// All of it may be too old.
+    Retry(Option<Position>),
+    /// The bytes are not an answer.
+    Malformed(String),
+}
+
+/// The cache's core.
+#[derive(Debug)]
+pub struct Manager {
+    store: Store,
+    fills: Fills,
+    follower: Follower,
+    fill_stats: FillStats,
+}
+
+impl Manager {
+    /// A cache of these options.
+    ///
+    /// # Errors
+    /// [`ManagerError`] says which option is wrong.
+    pub fn new(options: Options) -> Result<Manager, ManagerError> {
+        let mut names = std::collections::BTreeSet::new();
+        for category in &options.categories {
+            if category.max == 0 {
+                return Err(ManagerError::EmptyCategory(category.name.clone()));
+            }
+            if !names.insert(&category.name) {
+                return Err(ManagerError::TwiceNamed(category.name.clone()));
+            }
+        }
+        let entries: u64 = options.categories.iter().map(|category| u64::from(category.max)).sum();
+        if entries > u64::from(ENTRIES_MAX) {
+            return Err(ManagerError::TooManyEntries(entries));
+        }
+        Ok(Manager {
+            store: Store::new(options.categories, options.max_bytes, options.seed),
+            fills: Fills::default(),
+            follower: Follower::new(options.token, options.seed.rotate_left(32)),
+            fill_stats: FillStats::default(),
+        })
+    }
+
+    /// The tables that JavaScript reads.
+    pub fn slots(&self) -> &Slots {
+        &self.store.slots
+    }
+
+    /// The values.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the tables' reader must repeat, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        self.store.take_effects()
+    }
+
+    /// What is to be done next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.follower.poll()
+    }
+
+    /// When to call `handle(Woke)`, or `None` when nothing is due.
+    pub fn poll_timeout(&self) -> Option<f64> {
+        self.follower.session.timeout()
+    }
+
+    /// Takes what happened outside.
+    pub fn handle(&mut self, input: Input, now: f64) {
+        let (follower, mut kept) = self.parts();
+        follower.handle(&mut kept, input, now);
+    }
+
+    /// Follows a scope; pushed values of new keys go into `category`.
+    ///
+    /// # Errors
+    /// [`ManagerError::TooManyScopes`].
+    pub fn follow(&mut self, scope: &Scope, category: Option<u16>, now: f64) -> Result<StreamRef, ManagerError> {
+        let (follower, mut kept) = self.parts();
+        follower.follow(&mut kept, scope, category, now).ok_or(ManagerError::TooManyScopes)
+    }
+
+    /// Ends one following.
+    pub fn unfollow(&mut self, stream: StreamRef) {
+        let (follower, mut kept) = self.parts();
+        follower.unfollow(&mut kept, stream);
+    }
+
+    /// Closes the connection.
+    pub fn stop(&mut self) {
+        self.follower.stop();
+    }
+
+    fn parts(&mut self) -> (&mut Follower, Kept<'_>) {
+        (&mut self.follower, Kept { store: &mut self.store, fills: &mut self.fills })
+    }
+
+    /// Stores a value of the application's own. Under a followed scope it counts as current at the cursor.
+    ///
+    /// # Errors
+    /// [`PutError`], see there.
+    pub fn set(
+        &mut self,
+        category: u16,
+        key: Key,
+        bytes: Box<[u8]>,
+        ttl: Option<f64>,
+        tags: Vec<Tag>,
+        now: f64,
+    ) -> Result<Slot, PutError> {
+        let stream = self.follower.subs.covering(&key);
+        let seen = stream.and_then(|stream| self.follower.subs.get(stream)?.position());
+        let stream = stream.unwrap_or(UNFOLLOWED);
+        self.store.put(Put { category, key, bytes, seen, stream, ttl, tags }, now)
+    }
+
+    /// Removes a key from a category; whether it was there.
+    pub fn delete(&mut self, category: u16, key: &Key) -> bool {
+        self.fills.void_key(key);
+        let slot = self.store.find(category, key);
+        slot.inspect(|&slot| self.store.remove(slot, Reason::Deleted)).is_some()
+    }
+
+    /// Removes everything from a category.
+    pub fn clear(&mut self, category: u16) {
+        self.fills.void_all();
+        self.store.clear(category);
+    }
+
+    /// Removes an entry whose age has ended; one that is only out of its lease stays for the stream to come back.
+    pub fn expire(&mut self, slot: Slot, now: f64) {
+        if self.store.slots.expires.get(slot as usize).is_some_and(|&expires| now >= expires) {
+            self.store.remove(slot, Reason::Expired);
+        }
+    }
+
+    /// Invalidates a key by hand, in every category.
+    pub fn invalidate_key(&mut self, key: &Key) {
+        self.fills.void_key(key);
+        for slot in self.store.slots_of(key) {
+            self.store.remove(slot, Reason::Invalidated);
+        }
+    }
+
+    /// Invalidates a scope by hand.
+    pub fn invalidate_scope(&mut self, scope: &Scope) {
+        self.fills.void_scope(scope);
+        self.store.purge_scope(scope, None, Reason::Invalidated);
+    }
+
+    /// Invalidates a tag by hand.
+    pub fn invalidate_tag(&mut self, tag: &Tag) {
+        self.fills.void_all();
+        self.store.purge_tag(tag, None, Reason::Invalidated);
+    }
+
+    /// Begins to read a key: the ticket, and the position to ask for.
+    pub fn begin_fill(&mut self, category: u16, key: Key) -> (Ticket, Option<Position>) {
+        self.fill_stats.started += 1;
+        let cursor = self.cursor_of(&key);
+        (self.fills.begin(category, Target::Key(key), cursor), cursor)
+    }
+
+    /// Begins to read a scope: the ticket, and the position to ask for.
+    pub fn begin_load(&mut self, category: u16, scope: Scope) -> (Ticket, Option<Position>) {
+        self.fill_stats.started += 1;
+        let cursor = self.followed_scope(&scope).1;
+        let cursor = if let Followed::Upto(position) = cursor { Some(position) } else { None };
+        (self.fills.begin(category, Target::Scope(scope), cursor), cursor)
+    }
+
+    /// Ends a fill without an answer.
+    pub fn abandon_fill(&mut self, ticket: Ticket) {
+        if self.fills.end(ticket).is_some() {
+            self.fill_stats.failed += 1;
+        }
+    }
+
+    /// Ends a fill with its answer, which is stored if nothing newer is known (R3).
+    pub fn end_fill(&mut self, ticket: Ticket, answer: Answer, now: f64) -> Filled {
+        let Some(fill) = self.fills.end(ticket) else { return Filled::Ended };
+        let Target::Key(key) = &fill.target else { return Filled::Ended };
+        let (stream, followed) = self.followed(key);
+        match fill.judge(key, answer.as_of, followed) {
+            Ruling::Accept => {}
+            Ruling::Deliver => return Filled::Delivered,
+            Ruling::Unfenced => {
+                self.fill_stats.failed += 1;
+                return Filled::Unfenced;
+            }
+            Ruling::Retry(min) => {
+                self.fill_stats.discarded += 1;
+                return Filled::Retry(min);
+            }
+        }
+        self.fill_stats.accepted += 1;
+        let Some(bytes) = answer.bytes else {
+            if let Some(slot) = self.store.find(fill.category, key) {
+                self.store.remove(slot, Reason::Gone);
+            }
+            return Filled::Absent;
+        };
+        let seen = answer.as_of.filter(|_| stream != UNFOLLOWED);
+        let put =
+            Put { category: fill.category, key: key.clone(), bytes, seen, stream, ttl: answer.ttl, tags: answer.tags };
+        self.store.put(put, now).map_or(Filled::TooLarge, Filled::Stored)
+    }
+
+    /// Ends a scope's fill with its answer: a `got` frame in postcard, read at `as_of`.
+    pub fn end_load(&mut self, ticket: Ticket, as_of: Option<Position>, body: &[u8], now: f64) -> Loaded {
+        let Some(fill) = self.fills.end(ticket) else { return Loaded::Retry(None) };
+        let Target::Scope(scope) = &fill.target else { return Loaded::Retry(None) };
+        let items = match Codec::Postcard.decode_answer(body) {
+            Ok(ServerFrame::Got { items, .. }) => items,
+            Ok(_) => return self.malformed("it is another frame".into()),
+            Err(error) => return self.malformed(error.to_string()),
+        };
+        let (stream, followed) = self.followed_scope(scope);
+        match fill.judge_whole(as_of, followed) {
+            Ruling::Accept | Ruling::Deliver => {}
+            Ruling::Unfenced => return self.malformed("it carries no position".into()),
+            Ruling::Retry(min) => {
+                self.fill_stats.discarded += 1;
+                return Loaded::Retry(min);
+            }
+        }
+        let (mut keys, mut late) = (Vec::new(), Vec::new());
+        for item in items {
+            let Some((_, Body::Value { tags, payload, .. })) = item.value else { continue };
+            if !scope.contains(&item.key) {
+                continue;
+            }
+            let text = item.key.as_str().to_owned();
+            if fill.judge(&item.key, as_of, followed) != Ruling::Accept {
+                late.push(text);
+                continue;
+            }
+            let (bytes, seen) = (payload.as_bytes().into(), as_of.filter(|_| stream != UNFOLLOWED));
+            let put = Put { category: fill.category, key: item.key, bytes, seen, stream, ttl: None, tags };
+            match self.store.put(put, now) {
+                Ok(_) => keys.push(text),
+                Err(_) => late.push(text),
+            }
+        }
+        self.fill_stats.discarded += late.len() as u64;
+        self.fill_stats.accepted += 1;
+        Loaded::Kept { keys, late }
+    }
+
+    fn malformed(&mut self, why: String) -> Loaded {
+        self.fill_stats.failed += 1;
+        Loaded::Malformed(why)
+    }
+
+    fn cursor_of(&self, key: &Key) -> Option<Position> {
+        self.follower.subs.get(self.follower.subs.covering(key)?)?.position()
+    }
+
+    fn followed(&self, key: &Key) -> (StreamRef, Followed) {
+        self.standing(self.follower.subs.covering(key))
+    }
+
+    /// The stream that covers all of a scope.
+    fn followed_scope(&self, scope: &Scope) -> (StreamRef, Followed) {
+        let covering = self.follower.subs.iter().filter(|(_, replica)| replica.scope.covers(scope));
+        self.standing(covering.max_by_key(|(_, replica)| replica.position().is_some()).map(|(stream, _)| stream))
+    }
+
+    fn standing(&self, stream: Option<StreamRef>) -> (StreamRef, Followed) {
+        let Some(stream) = stream else { return (UNFOLLOWED, Followed::No) };
+        let position = self.follower.subs.get(stream).and_then(Replica::position);
+        (stream, position.map_or(Followed::Pending, Followed::Upto))
+    }
+
+    /// Whether a stream that covers the key has yet to say where it stands: a fill begun now would not be kept.
+    pub fn is_pending(&self, key: &Key) -> bool {
+        self.followed(key).1 == Followed::Pending
+    }
+
+    /// The same for a scope.
+    pub fn is_scope_pending(&self, scope: &Scope) -> bool {
+        self.followed_scope(scope).1 == Followed::Pending
+    }
+
+    /// Everything there is to count.
+    pub fn stats(&self, now: f64) -> Stats {
+        let categories = self.store.categories().iter().map(CategoryStats::of).collect();
+        let subscriptions = self.follower.subs.iter().map(|(stream, replica)| SubscriptionStats {
+            scope: replica.scope.to_string(),
+            position: replica.position().map(|position| position.to_string()),
+            live: now < self.store.slots.lease[stream as usize],
+        });
+        Stats {
+            categories,
+            max_bytes: self.store.max_bytes(),
+            shared_bytes: self.store.pool().shared_bytes(),
+            removals: Reason::ALL.into_iter().zip(self.store.removals().iter().copied()).collect(),
+            stream: StreamStats {
+                state: self.follower.state(),
+                connects: self.follower.session.connects,
+                counters: self.follower.counters.clone(),
+                vouched_ago: self.follower.vouched.map(|stamp| now - stamp),
+                subscriptions: subscriptions.collect(),
+            },
+            fills: self.fill_stats.clone(),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One followed scope: how far it has come, and what a frame does to that.
+//!
+//!             ask                   subok fresh | reset | replayed
+//!   Waiting ──────▶ Asked{id} ─────────────────────────────────▶ Following{sid}
+//!      ▲              ▲                 gap, wrong offset              │
+//!      │              └──────────────────────────────────────────────┘
+//!      └──────────────── connection lost (the cursor stays) ──────────┘
+//!
+//! A replica holds no values: it says what to apply, and the manager applies it.
+
+use wire::{Cursor, Epoch, Mode, Offset, Position, Scope, Span, SubId, SubRef, Verdict};
+
+/// Where the conversation about a scope stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Phase {
+    /// No connection, or not asked yet.
+    Waiting,
+    /// Asked, with the request's number and the stamp it carried.
+    Asked {
+        /// Its number: the generation. Answers to an earlier one are ignored.
+        id: SubId,
+        /// The cache's clock when it was sent.
+        stamp: f64,
+    },
+    /// The server follows up.
+    Following {
+        /// The number frames carry.
+        sid: SubRef,
+    },
+}
+
+/// What the answer to a subscription obliges to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Begun {
+    /// An answer of an earlier flow: nothing.
+    Ignored,
+    /// Void what is kept under the scope and adopt the position. It vouches from the stamp on.
+    Adopt {
+        /// The position adopted.
+        position: Position,
+        /// The stamp of the request.
+        stamp: f64,
+    },
+    /// The stream goes on; nothing is vouched for before the replay has been applied.
+    Continue,
+    /// The answer contradicts the cursor: ask again from nothing.
+    Contradiction,
+}
+
+/// One followed scope.
+#[derive(Debug)]
+pub struct Replica {
+    /// What is followed.
+    pub scope: Scope,
+    /// How many parts of the application follow it.
+    pub followers: u32,
+    /// Where pushed values of new keys go.
+    pub category: Option<u16>,
+    /// The conversation.
+    pub phase: Phase,
+    cursor: Option<Cursor>,
+}
+
+impl Replica {
+    /// A replica that has come nowhere yet.
+    pub fn new(scope: Scope, category: Option<u16>) -> Replica {
+        Replica { scope, followers: 1, category, phase: Phase::Waiting, cursor: None }
+    }
+
+    /// What has been processed; kept across connections (R7).
+    pub fn position(&self) -> Option<Position> {
+        self.cursor.map(Cursor::position)
+    }
+
+    /// Forgets the position: the next subscription begins anew.
+    pub fn forget(&mut self) {
+        self.cursor = None;
+    }
+
+    /// Takes the answer to a subscription.
+    pub fn begun(&mut self, id: SubId, sid: SubRef, position: Position, mode: Mode) -> Begun {
+        let Phase::Asked { id: asked, stamp } = self.phase else { return Begun::Ignored };
+        if asked != id {
+            return Begun::Ignored;
+        }
+        match mode {
+            Mode::Fresh | Mode::Reset => {
+                self.phase = Phase::Following { sid };
+                self.adopt(position);
+                Begun::Adopt { position, stamp }
+            }
+            Mode::Replayed if self.position() == Some(position) => {
+                self.phase = Phase::Following { sid };
+                Begun::Continue
+            }
+            Mode::Replayed => Begun::Contradiction,
+        }
+    }
+
+    /// Whether frames with this number are of this flow.
+    pub fn is_following(&self, sid: SubRef) -> bool {
+        self.phase == Phase::Following { sid }
+    }
+
+    /// R1 for a frame of this flow.
+    pub fn check(&self, span: Span) -> Verdict {
+        self.cursor.map_or(Verdict::Gap, |cursor| cursor.check(cursor.position().epoch, span))
+    }
+
+    /// Moves past a range that was applied whole (R2).
+    pub fn advance(&mut self, to: Offset) {
+        if let Some(cursor) = &mut self.cursor {
+            cursor.advance(to);
+        }
+    }
+
+    /// Takes a new position, of any lineage (R5).
+    pub fn adopt(&mut self, position: Position) {
+        self.cursor = Some(Cursor::at(position));
+    }
+
+    /// The epoch of its frames.
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.position().map(|position| position.epoch)
+    }
+}

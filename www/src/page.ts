@@ -1,0 +1,146 @@
+/**
+ * The page's state between the cache and the components: it hears what changed, and draws at most once a frame.
+ *
+ * The cache is the truth. What is kept here is which keys are on the board, what this page has seen of them, and what
+ * the reader chose; components read values through `rows` and `games`, which read the cache.
+ */
+import type { CacheStats, ConsolidatedCacheManager, StreamState } from "cache-wasm";
+import { computed, signal } from "@preact/signals";
+import { arrange, FIRST_VIEW, type View } from "./board/order";
+import { type Row, Rows } from "./board/rows";
+import { type Drawn, Games } from "./games/games";
+import { Follower, type LoadState } from "./live/follow";
+import { type Category, FOLLOWED } from "./live/scopes";
+import type { Prop } from "./live/values";
+import { Rate } from "./panel/rate";
+
+/** How often rows are sorted anew because values moved, so that the board stays readable. Rows come and go at once. */
+const RESORT_MS = 500;
+const STATS_MS = 500;
+
+export interface StreamView {
+  state: StreamState;
+  detail: string;
+  /** Wall time when it stopped being live; undefined while it is. */
+  since: number | undefined;
+}
+
+export class Page {
+  readonly cache: ConsolidatedCacheManager;
+  readonly rows: Rows;
+  readonly games: Games;
+  readonly view = signal<View>(FIRST_VIEW);
+  readonly shown = signal<Row[]>([]);
+  readonly cards = signal<Drawn[]>([]);
+  readonly stream = signal<StreamView>({ state: "connecting", detail: "", since: Date.now() });
+  readonly loads = signal<ReadonlyMap<string, LoadState>>(new Map());
+  readonly stats = signal<CacheStats | undefined>(undefined);
+  readonly rates = signal<number[]>([]);
+  /** Counts the frames drawn: a component that reads it draws again. */
+  readonly frame = signal(0);
+  /** Whether the initial load is finished. */
+  readonly ready = signal(false);
+  readonly live = computed(() => this.stream.value.state === "live");
+  readonly #follower: Follower;
+  readonly #rate = new Rate();
+  #requested = false;
+  #arranged = { view: FIRST_VIEW, membership: -1, content: -1, at: 0 };
+
+  constructor(cache: ConsolidatedCacheManager) {
+    this.cache = cache;
+    this.rows = new Rows((key) => cache.get<Prop>("props", key));
+    this.games = new Games((key) => cache.get("games", key));
+    this.#follower = new Follower(cache, FOLLOWED, {
+      read: (category, key) => this.#read(category, key),
+      gone: (category, key) => {
+        if (category === "props") this.rows.drop(key);
+        else this.games.drop(key);
+        this.draw();
+      },
+      only: ({ category, scope }, keys) => {
+        const has = (key: string) => cache.has(category, key);
+        if (category === "props") this.rows.keepOnly(scope, keys, has);
+        else this.games.keepOnly(keys, has);
+        this.draw();
+      },
+      announced: (keys) => this.#rate.add(keys, performance.now()),
+      load: ({ scope }, state) => {
+        this.loads.value = new Map(this.loads.value).set(scope, state);
+        this.draw();
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    this.cache.on("stream", (state, detail) => this.#heard(state, detail));
+    this.#heard(this.cache.stats().stream.state, "");
+    this.view.subscribe(() => this.draw());
+    setInterval(() => this.#sample(), STATS_MS);
+    this.#sample();
+    await this.#follower.start();
+    this.rows.begin();
+    this.ready.value = true;
+    this.draw();
+    await nextFrame();
+    await nextFrame();
+    document.documentElement.dataset["ready"] = "true";
+  }
+
+  /** Asks for a draw in the next frame. */
+  draw(): void {
+    if (this.#requested) return;
+    this.#requested = true;
+    requestAnimationFrame(() => {
+      this.#requested = false;
+      this.#arrange(performance.now());
+      this.cards.value = this.games.draw((key) => this.#missed("games", key));
+      this.frame.value += 1;
+    });
+  }
+
+  /** Reads a row that is about to be drawn. */
+  see(row: Row): void {
+    if (this.rows.read(row.key, performance.now()) === "missed") this.#missed("props", row.key);
+  }
+
+  #read(category: Category, key: string): void {
+    if (category === "games") this.games.add(key);
+    else if (this.rows.read(key, performance.now()) === "missed") this.#missed(category, key);
+    this.draw();
+  }
+
+  #missed(category: Category, key: string): void {
+    if (this.live.value) this.#follower.missed(category, key);
+  }
+
+  #heard(state: StreamState, detail: string): void {
+    const { since } = this.stream.value;
+    this.stream.value = { state, detail, since: state === "live" ? undefined : (since ?? Date.now()) };
+    if (state === "live") this.#follower.hurry();
+    this.#sample();
+    this.draw();
+  }
+
+  #sample(): void {
+    const stats = this.cache.stats();
+    // A tab that slept hears of nothing until it reads: the statistics are the word on the state.
+    if (stats.stream.state !== this.stream.value.state) this.#heard(stats.stream.state, "");
+    this.stats.value = stats;
+    this.rates.value = this.#rate.seconds(performance.now());
+    this.draw();
+  }
+
+  #arrange(now: number): void {
+    const { membership, content } = this.rows;
+    const last = this.#arranged;
+    const view = this.view.value;
+    const drifted = content !== last.content && now - last.at >= RESORT_MS;
+    if (view === last.view && membership === last.membership && !drifted) return;
+    this.#arranged = { view, membership, content, at: now };
+    this.shown.value = arrange(this.rows.all(), view);
+  }
+}
+
+function nextFrame(): Promise<void> {
+  return new Promise((resolve) => requestAnimationFrame(() => resolve()));
+}

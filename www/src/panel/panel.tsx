@@ -1,0 +1,129 @@
+/** The side panel: what the cache and its stream have done since the page was opened. */
+import type { CacheStats, CategoryStats, RemovalReason } from "cache-wasm";
+import type { ComponentChildren } from "preact";
+import { bytes, count, percent } from "../format";
+import type { Page } from "../page";
+import { Sparkline } from "./sparkline";
+import { StreamSection } from "./stream";
+
+export function Panel({ page }: { page: Page }) {
+  const stats = page.stats.value;
+  return (
+    <aside class="panel" id="panel" aria-label="Cache and stream">
+      {stats && <StreamSection page={page} stats={stats} />}
+      <Changes page={page} />
+      {stats && <Contents stats={stats} />}
+      {stats && <Fills stats={stats} />}
+      {stats && <Removals removals={stats.removals} />}
+      <footer>
+        <a href="/metrics">Server metrics</a>
+        <a href="/health/detailed">Server health</a>
+      </footer>
+    </aside>
+  );
+}
+
+function Changes({ page }: { page: Page }) {
+  page.frame.value;
+  const { added, gone, changed } = page.rows.counts;
+  return (
+    <section>
+      <h2>Since this page was opened</h2>
+      <ul class="tally">
+        <Tally name="changed" value={changed} />
+        <Tally name="added" value={added} />
+        <Tally name="gone" value={gone} />
+      </ul>
+      <Sparkline values={page.rates.value} />
+    </section>
+  );
+}
+
+function Tally({ name, value }: { name: string; value: number }) {
+  return (
+    <li>
+      <b data-testid={name} data-value={value}>
+        {count(value)}
+      </b>
+      <span>{name}</span>
+    </li>
+  );
+}
+
+function Contents({ stats }: { stats: CacheStats }) {
+  const reads = stats.hits + stats.misses;
+  return (
+    <section>
+      <h2>Cache</h2>
+      {stats.categories.map((category) => (
+        <Bar key={category.name} category={category} />
+      ))}
+      <dl>
+        <Item title="Hit rate" hint={`${count(stats.hits)} hits of ${count(reads)} reads`}>
+          {percent(stats.hits, reads)}
+        </Item>
+        <Item title="Payload" hint="Bytes of JSON that the entries stand for">
+          {bytes(stats.bytes)} <span class="quiet">of {bytes(stats.maxBytes)}</span>
+        </Item>
+        <Item title="Shared" hint="Bytes not stored because an equal payload was there">
+          {bytes(stats.sharedBytes)}
+        </Item>
+        <Item title="WebAssembly memory">{bytes(stats.memoryBytes)}</Item>
+      </dl>
+    </section>
+  );
+}
+
+function Bar({ category: { name, entries, max } }: { category: CategoryStats }) {
+  return (
+    <div class="bar">
+      <span>{name}</span>
+      <span>
+        {count(entries)} <span class="quiet">of {count(max)}</span>
+      </span>
+      <meter min={0} max={max} value={entries} aria-label={`${name}: entries`} />
+    </div>
+  );
+}
+
+function Fills({ stats: { fills } }: { stats: CacheStats }) {
+  return (
+    <section>
+      <h2>Fills</h2>
+      <dl>
+        <Item title="Started">{count(fills.started)}</Item>
+        <Item title="Accepted">{count(fills.accepted)}</Item>
+        <Item title="Late answers refused" hint="They were older than a change already announced: stale data, kept out">
+          {count(fills.discarded)}
+        </Item>
+        {fills.failed > 0 && <Item title="Failed">{count(fills.failed)}</Item>}
+      </dl>
+    </section>
+  );
+}
+
+function Removals({ removals }: { removals: Record<RemovalReason, number> }) {
+  const happened = Object.entries(removals).filter(([, n]) => n > 0);
+  return (
+    <section>
+      <h2>Removed from the cache</h2>
+      {happened.length === 0 && <p class="quiet">Nothing yet.</p>}
+      <dl>
+        {happened.map(([reason, n]) => (
+          <Item key={reason} title={reason}>
+            {count(n)}
+          </Item>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+function Item({ title, hint, children }: { title: string; hint?: string; children: ComponentChildren }) {
+  return (
+    <div title={hint}>
+      <dt>{title}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

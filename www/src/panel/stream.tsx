@@ -1,0 +1,51 @@
+/** Where the change stream stands: colour and words. */
+import type { CacheStats, StreamState } from "cache-wasm";
+import { ago, position } from "../format";
+import { FOLLOWED } from "../live/scopes";
+import type { Page } from "../page";
+
+const WORDS: Record<StreamState, string> = {
+  off: "off",
+  connecting: "connecting",
+  live: "live",
+  waiting: "reconnecting",
+  refused: "refused",
+};
+
+export function StreamBadge({ page }: { page: Page }) {
+  const { state } = page.stream.value;
+  return <span class={`badge badge-${state}`}>{WORDS[state]}</span>;
+}
+
+export function StreamSection({ page, stats }: { page: Page; stats: CacheStats }) {
+  const { state, detail } = page.stream.value;
+  const { stream } = stats;
+  return (
+    <section>
+      <h2>Change stream</h2>
+      <p class="panel-state">
+        <span class={`badge badge-${state}`} data-testid="stream-state" data-value={state}>
+          {WORDS[state]}
+        </span>
+        <span class="quiet">{stream.vouchedAgo === undefined ? "not vouched for yet" : `vouched ${ago(stream.vouchedAgo)}`}</span>
+      </p>
+      {detail && state !== "live" && <p class="quiet">{detail}</p>}
+      <dl>
+        {FOLLOWED.map(({ scope, title }) => {
+          const at = stream.subscriptions.find((s) => s.scope === scope);
+          return (
+            <div key={scope}>
+              <dt>
+                <span class={at?.live ? "dot dot-live" : "dot"} role="img" aria-label={at?.live ? "live" : "not live"} />
+                {title}
+              </dt>
+              <dd class="mono" title={at?.position && `${scope} at position ${at.position} (epoch:offset)`}>
+                {at?.position ? position(at.position) : "–"}
+              </dd>
+            </div>
+          );
+        })}
+      </dl>
+    </section>
+  );
+}
