@@ -5,7 +5,9 @@ import { App } from "./app";
 import { Failure } from "./failure";
 import { Page } from "./page";
 import "./style/base.css";
+import "./style/boot.css";
 import "./style/board.css";
+import "./style/rows.css";
 import "./style/games.css";
 import "./style/panel.css";
 

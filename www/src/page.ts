@@ -14,7 +14,7 @@ import { type Category, FOLLOWED } from "./live/scopes";
 import type { Prop } from "./live/values";
 import { Rate } from "./panel/rate";
 
-/** How often rows are sorted anew because values moved, so that the board stays readable. Rows come and go at once. */
+/** How often rows are sorted anew, so that the board stays readable. A row that is gone leaves at once. */
 const RESORT_MS = 500;
 const STATS_MS = 500;
 
@@ -44,7 +44,7 @@ export class Page {
   readonly #follower: Follower;
   readonly #rate = new Rate();
   #requested = false;
-  #arranged = { view: FIRST_VIEW, membership: -1, content: -1, at: 0 };
+  #arranged = { view: FIRST_VIEW, departures: 0, moves: 0, at: -RESORT_MS };
 
   constructor(cache: ConsolidatedCacheManager) {
     this.cache = cache;
@@ -79,6 +79,7 @@ export class Page {
     this.#sample();
     await this.#follower.start();
     this.rows.begin();
+    this.#arranged.at = -RESORT_MS;
     this.ready.value = true;
     this.draw();
     await nextFrame();
@@ -131,13 +132,16 @@ export class Page {
   }
 
   #arrange(now: number): void {
-    const { membership, content } = this.rows;
+    const { departures, moves } = this.rows;
     const last = this.#arranged;
     const view = this.view.value;
-    const drifted = content !== last.content && now - last.at >= RESORT_MS;
-    if (view === last.view && membership === last.membership && !drifted) return;
-    this.#arranged = { view, membership, content, at: now };
-    this.shown.value = arrange(this.rows.all(), view);
+    if (view !== last.view || (moves !== last.moves && now - last.at >= RESORT_MS)) {
+      this.#arranged = { view, departures, moves, at: now };
+      this.shown.value = arrange(this.rows.all(), view);
+    } else if (departures !== last.departures) {
+      this.#arranged = { ...last, departures };
+      this.shown.value = this.shown.value.filter((row) => this.rows.get(row.key) === row);
+    }
   }
 }
 

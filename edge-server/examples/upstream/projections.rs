@@ -17,7 +17,7 @@ pub(crate) fn document(board: &Board) -> Value {
     let mut included = Included::new();
     let mut data = Vec::with_capacity(board.projections());
     include_league(&mut included, board.league);
-    include(&mut included, "duration", 11, json!({ "name": "Full" }), json!({}));
+    include(&mut included, "duration", 11, || (json!({ "name": "Full" }), json!({})));
     for fixture in &board.fixtures {
         include_game(&mut included, board.league, fixture);
         for market in &fixture.markets {
@@ -77,10 +77,9 @@ fn projection(league: League, fixture: &Fixture, market: &Market, rung: &Rung) -
     if let Some(count) = market.trending.filter(|_| rung.offset == 0) {
         attributes["trending_count"] = json!(count);
     }
-    json!({
+    let mut row = json!({
         "type": "projection",
         "id": rung.id.to_string(),
-        "attributes": attributes,
         "relationships": {
             "duration": one("duration", 11),
             "game": one("game", fixture.id),
@@ -90,57 +89,66 @@ fn projection(league: League, fixture: &Fixture, market: &Market, rung: &Rung) -
             "score": { "data": null },
             "stat_type": one("stat_type", market.stat.id),
         },
-    })
+    });
+    row["attributes"] = attributes;
+    row
 }
 
 fn include_league(included: &mut Included, league: League) {
-    let attributes = json!({
-        "active": true,
-        "icon": match league { League::Mlb => "baseball", League::Nba => "basketball" },
-        "name": league.name(),
-        "projections_count": 0,
-        "rank": 0,
-        "show_trending": true,
+    include(included, "league", league.id(), || {
+        let attributes = json!({
+            "active": true,
+            "icon": match league { League::Mlb => "baseball", League::Nba => "basketball" },
+            "name": league.name(),
+            "projections_count": 0,
+            "rank": 0,
+            "show_trending": true,
+        });
+        (attributes, json!({ "projection_filters": { "data": [] } }))
     });
-    let filters = json!({ "projection_filters": { "data": [] } });
-    include(included, "league", league.id(), attributes, filters);
 }
 
 fn include_game(included: &mut Included, league: League, fixture: &Fixture) {
     let [away, home] = &fixture.clubs;
     for club in [away, home] {
-        let attributes = json!({ "abbreviation": club.abbreviation, "market": club.city, "name": club.nickname });
-        include(included, "team", club.id, attributes, json!({}));
+        include(included, "team", club.id, || {
+            (json!({ "abbreviation": club.abbreviation, "market": club.city, "name": club.nickname }), json!({}))
+        });
     }
     let abbreviation = |club: &Club| json!({ "abbreviation": club.abbreviation });
-    let attributes = json!({
-        "created_at": local(fixture.opened_at),
-        "end_time": null,
-        "external_game_id": game_id(league, fixture),
-        "is_live": false,
-        "metadata": {
-            "game_id": game_id(league, fixture),
-            "game_info": { "teams": { "away": abbreviation(away), "home": abbreviation(home) } },
-            "league_name": league.name(),
+    include(included, "game", fixture.id, || {
+        let attributes = json!({
+            "created_at": local(fixture.opened_at),
+            "end_time": null,
+            "external_game_id": game_id(league, fixture),
+            "is_live": false,
+            "metadata": {
+                "game_id": game_id(league, fixture),
+                "game_info": { "teams": { "away": abbreviation(away), "home": abbreviation(home) } },
+                "league_name": league.name(),
+                "status": "scheduled",
+            },
+            "start_time": local(fixture.starts_at),
             "status": "scheduled",
-        },
-        "start_time": local(fixture.starts_at),
-        "status": "scheduled",
-        "updated_at": local(fixture.opened_at),
+            "updated_at": local(fixture.opened_at),
+        });
+        (attributes, json!({ "away_team_data": one("team", away.id), "home_team_data": one("team", home.id) }))
     });
-    let teams = json!({ "away_team_data": one("team", away.id), "home_team_data": one("team", home.id) });
-    include(included, "game", fixture.id, attributes, teams);
 }
 
 fn include_market(included: &mut Included, league: League, fixture: &Fixture, market: &Market) {
     let club = &fixture.clubs[market.side];
     let player = &club.players[market.player];
-    let related = json!({ "league": one("league", league.id()), "team_data": one("team", club.id) });
-    include(included, "new_player", player_id(player), whole_player(league, club, player), related);
-    let stat = json!({ "lfg_ignored_leagues": [], "name": market.stat.name, "rank": market.stat.id % 100 });
-    include(included, "stat_type", market.stat.id, stat, json!({}));
+    include(included, "new_player", player_id(player), || {
+        let related = json!({ "league": one("league", league.id()), "team_data": one("team", club.id) });
+        (whole_player(league, club, player), related)
+    });
+    include(included, "stat_type", market.stat.id, || {
+        let rank = market.stat.id % 100;
+        (json!({ "lfg_ignored_leagues": [], "name": market.stat.name, "rank": rank }), json!({}))
+    });
     let (id, name) = market.stat.projection_type();
-    include(included, "projection_type", id, json!({ "name": name }), json!({}));
+    include(included, "projection_type", id, || (json!({ "name": name }), json!({})));
 }
 
 fn whole_player(league: League, club: &Club, player: &Player) -> Value {
@@ -160,8 +168,10 @@ fn whole_player(league: League, club: &Club, player: &Player) -> Value {
     })
 }
 
-fn include(included: &mut Included, kind: &'static str, id: u32, attributes: Value, relationships: Value) {
+/// Writes a resource, its attributes and relationships, unless it is there already.
+fn include(included: &mut Included, kind: &'static str, id: u32, write: impl FnOnce() -> (Value, Value)) {
     included.entry((kind, id)).or_insert_with(|| {
+        let (attributes, relationships) = write();
         let mut resource = Map::new();
         resource.insert("type".to_owned(), json!(kind));
         resource.insert("id".to_owned(), json!(id.to_string()));

@@ -181,10 +181,10 @@ impl Upstream for Replay {
     }
 
     fn schedule(&self) -> Vec<u8> {
-        let current = self.games.values().filter_map(|frames| self.now(frames));
-        let entry =
-            |frame: &Frame| mlb::schedule_entry(&frame.document["gameData"], &frame.document["liveData"]["linescore"]);
-        mlb::schedule(current.map(entry).collect()).to_string().into_bytes()
+        let current: Vec<&Value> = self.games.values().filter_map(|frames| Some(&self.now(frames)?.document)).collect();
+        let copyright = current.first().and_then(|document| document["copyright"].as_str()).unwrap_or_default();
+        let entry = |document: &&Value| mlb::schedule_entry(&document["gameData"], &document["liveData"]["linescore"]);
+        mlb::schedule(copyright, current.iter().map(entry).collect()).to_string().into_bytes()
     }
 
     fn feed(&self, pk: u32) -> Option<Vec<u8>> {

@@ -47,6 +47,7 @@ pub(crate) mod tests {
         if let Some(current) = plays.get("currentPlay") {
             let index = usize::try_from(current["about"]["atBatIndex"].as_u64().unwrap()).unwrap();
             assert!(*current == plays["allPlays"][index], "currentPlay is not allPlays[{index}]");
+            assert_eq!(index + 1, plays["allPlays"].as_array().unwrap().len());
         }
         feed
     }

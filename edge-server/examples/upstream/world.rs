@@ -178,7 +178,7 @@ impl Upstream for World {
 
     fn schedule(&self) -> Vec<u8> {
         let entries = self.slots.iter().map(|slot| mlb::entry_of(&slot.game)).collect();
-        bytes(&mlb::schedule(entries))
+        bytes(&mlb::schedule(mlb::COPYRIGHT, entries))
     }
 
     fn feed(&self, pk: u32) -> Option<Vec<u8>> {
@@ -258,8 +258,7 @@ mod tests {
 
     #[test]
     fn patches_lead_from_each_feed_to_the_next() {
-        let mut world = world(3);
-        check_follows(&mut world, 300);
+        check_follows(&mut world(3), 300);
     }
 
     #[test]

@@ -12,16 +12,15 @@ export interface Facts {
   player: string;
   team: string;
   position: string;
-  combo: boolean;
   stat: string;
   line: number;
+  /** The line for a while, where the upstream holds a flash sale. */
   flashSale: number | undefined;
   odds: Odds;
   oddsText: string;
   opponent: string;
   /** Milliseconds since 1970, or NaN where the upstream names no time. */
   start: number;
-  status: string;
   live: boolean;
   promo: boolean;
   trending: number | boolean;
@@ -55,7 +54,6 @@ function derive(key: string, value: Prop): Facts {
     player,
     team,
     position,
-    combo: value.combo === true,
     stat: value.stat ?? "",
     line: value.line,
     flashSale: value.flash_sale_line ?? undefined,
@@ -63,7 +61,6 @@ function derive(key: string, value: Prop): Facts {
     oddsText,
     opponent,
     start: value.start_time ? Date.parse(value.start_time) : Number.NaN,
-    status: value.status ?? "",
     live: value.is_live === true || value.status === "in_progress",
     promo: value.is_promo === true,
     trending: value.trending ?? false,

@@ -19,7 +19,7 @@ export interface View {
 
 export const FIRST_VIEW: View = { league: "all", search: "", changedOnly: false, column: "game", descending: false };
 
-/** The direction that a column is first sorted in: what moved most or last is wanted on top. */
+/** The direction that a column is first sorted in: what moved most is wanted on top. */
 export function firstDescending(column: Column): boolean {
   return column === "trend";
 }
@@ -27,6 +27,11 @@ export function firstDescending(column: Column): boolean {
 export function sortedBy(view: View, column: Column): View {
   if (view.column === column) return { ...view, descending: !view.descending };
   return { ...view, column, descending: firstDescending(column) };
+}
+
+/** Whether the view leaves any row out. */
+export function isFiltered(view: View): boolean {
+  return view.league !== "all" || view.changedOnly || view.search.trim() !== "";
 }
 
 type Compare = (a: Row, b: Row) => number;

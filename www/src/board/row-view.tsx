@@ -35,7 +35,11 @@ export function RowView({ row, index, top, now }: Props) {
       </div>
       <div role="cell" class="cell-stat">
         <span class="name">{facts.stat}</span>
-        {facts.promo && <span class="chip chip-promo">promo</span>}
+        {facts.flashSale !== undefined ? (
+          <span class="chip chip-promo">sale {line(facts.flashSale)}</span>
+        ) : (
+          facts.promo && <span class="chip chip-promo">promo</span>
+        )}
       </div>
       <div role="cell" class="cell-line">
         <span class="delta" key={row.version}>

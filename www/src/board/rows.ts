@@ -40,9 +40,10 @@ export class Rows {
   /** Events since the initial load, after which `begin` was called. */
   readonly counts: Counts = { added: 0, gone: 0, changed: 0 };
   #counting = false;
-  /** Counts every change of which rows there are, or of what they are sorted and filtered by. */
-  membership = 0;
-  content = 0;
+  /** Counts rows that left the board. */
+  departures = 0;
+  /** Counts arrivals and changes: what moves a row to another place. */
+  moves = 0;
 
   constructor(read: (key: string) => Prop | undefined) {
     this.#read = read;
@@ -80,7 +81,7 @@ export class Rows {
     const before = row.facts;
     row.facts = facts;
     if (facts.print === before.print) return "same";
-    this.content += 1;
+    this.moves += 1;
     row.version += 1;
     row.changedAt = now;
     row.fresh = false;
@@ -95,7 +96,7 @@ export class Rows {
 
   drop(key: string): void {
     if (!this.#rows.delete(key)) return;
-    this.membership += 1;
+    this.departures += 1;
     if (this.#counting) this.counts.gone += 1;
   }
 
@@ -117,7 +118,7 @@ export class Rows {
       fresh: this.#counting,
       lines: [facts.line],
     });
-    this.membership += 1;
+    this.moves += 1;
     if (this.#counting) this.counts.added += 1;
     return "added";
   }

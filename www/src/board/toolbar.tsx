@@ -1,7 +1,7 @@
 /** League tabs, search, the changed-only switch, and the counts of the board. */
 import { count } from "../format";
 import type { Page } from "../page";
-import { COLUMNS, type Column, LEAGUES, sortedBy } from "./order";
+import { COLUMNS, type Column, isFiltered, LEAGUES, sortedBy } from "./order";
 
 const LEAGUE_TITLES = { all: "All", nba: "NBA", mlb: "MLB" };
 
@@ -71,7 +71,7 @@ function Counts({ page }: { page: Page }) {
   const shown = page.shown.value.length;
   return (
     <p class="tools-count">
-      {shown !== all && <>{count(shown)} of </>}
+      {isFiltered(page.view.value) && <>{count(shown)} of </>}
       <b data-testid="board-count" data-value={all}>
         {count(all)}
       </b>{" "}

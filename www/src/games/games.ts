@@ -39,7 +39,6 @@ export class Games {
     const game = parsed && this.#games.get(parsed.pk);
     if (!game) return;
     delete game.keys[parsed.part];
-    game.last[parsed.part] = undefined;
     if (Object.keys(game.keys).length === 0) this.#games.delete(parsed.pk);
   }
 

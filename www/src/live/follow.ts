@@ -212,15 +212,21 @@ export class Follower {
     try {
       const value = await this.#cache.fetch(category, key, { signal: this.#abort.signal });
       if (!this.#wanted.has(key)) return;
+      // A value that the cache did not keep (its stream is not live, say) cannot be read: as good as no answer.
+      if (value !== undefined && !this.#cache.has(category, key)) return this.#later(key);
       this.#settle(key);
       if (value === undefined) this.#events.gone(category, key);
       else this.#events.read(category, key);
     } catch {
-      const want = this.#wanted.get(key);
-      if (want === undefined || this.#abort.signal.aborted) return;
-      const wait = backoff(want.attempt, this.#random);
-      want.attempt += 1;
-      this.#pauses.set(key, setTimeout(() => (this.#pauses.delete(key), this.#fly()), wait));
+      this.#later(key);
     }
+  }
+
+  #later(key: string): void {
+    const want = this.#wanted.get(key);
+    if (want === undefined || this.#abort.signal.aborted) return;
+    const wait = backoff(want.attempt, this.#random);
+    want.attempt += 1;
+    this.#pauses.set(key, setTimeout(() => (this.#pauses.delete(key), this.#fly()), wait));
   }
 }

@@ -18,7 +18,7 @@ export function Sparkline({ values }: { values: readonly number[] }) {
         <span>
           <b>{count(latest)}</b> changes/s
         </span>
-        <span class="quiet">peak {count(most)} in a minute</span>
+        <span class="quiet">peak {count(most)}/s</span>
       </figcaption>
     </figure>
   );

@@ -15,12 +15,18 @@ function following() {
   const log: string[] = [];
   let listener: (change: ChangeEvent) => void = () => {};
   const scopes: { answer: (answer: ScopeAnswer) => void; fail: (text: string) => void }[] = [];
-  const flights: { key: string; answer: (value: unknown) => void; fail: () => void }[] = [];
+  const flights: { key: string; answer: (value: unknown) => void; unkept: () => void; fail: () => void }[] = [];
   const follower = new Follower(
     {
       has: (_category, key) => held.has(key),
       fetch: (_category, key) =>
-        new Promise((resolve, reject) => flights.push({ key, answer: resolve, fail: () => reject(new Error("unsettled")) })),
+        new Promise((resolve, reject) => {
+          const answer = (value: unknown) => {
+            if (value !== undefined) held.add(key);
+            resolve(value);
+          };
+          flights.push({ key, answer, unkept: () => resolve({}), fail: () => reject(new Error("unsettled")) });
+        }),
       fetchScope: () =>
         new Promise((resolve, reject) => scopes.push({ answer: resolve, fail: (text) => reject(new Error(text)) })),
       subscribe: (_scope, given) => ((listener = given), () => {}),
@@ -99,6 +105,20 @@ test("a fetch that fails is made again after a pause", async () => {
   f.flights[1]?.answer({});
   await f.settle();
   expect(f.log.at(-1)).toBe("read a");
+});
+
+test("a value that the cache did not keep is fetched again after a pause, not at once", async () => {
+  const f = following();
+  f.scopes[0]?.answer({ keys: [], late: [] });
+  await f.settle();
+  f.change({ changed: [KEY] });
+  f.flights[0]?.unkept();
+  await f.settle();
+  f.follower.missed("props", KEY);
+  expect(f.flights).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(f.flights).toHaveLength(2);
+  expect(f.log).toHaveLength(3);
 });
 
 test("a load that fails is tried again, later each time, and at once when the stream is back", async () => {

@@ -1,0 +1,325 @@
+//! The server as a whole: what its parts share, how they are joined, and how it ends.
+//!
+//! Stages are joined by bounded channels; a full one holds the stage before it back. At shutdown the sources stop first,
+//! what waits is committed, connections are told to come back, and only then the listener closes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use wire::{Found, Key, Position};
+
+use crate::batch;
+use crate::config::Config;
+use crate::fetch::{BaseUrl, Fetcher};
+use crate::health::Health;
+use crate::http;
+use crate::pipeline::{self, Polled};
+use crate::publish::Hub;
+use crate::session::Timing;
+use crate::source::{Record, Source};
+use crate::sources::mlb::Mlb;
+use crate::sources::prizepicks::PrizePicks;
+use crate::store::embedded::{Embedded, Limits};
+use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError, Stored, Write};
+
+/// Announcements that may wait for the hub.
+const ANNOUNCEMENTS: usize = 1_024;
+/// Records that may wait between validation and batching.
+const RECORDS: usize = 1_024;
+/// How often the store's heads are compared with the hub's, and ended values removed.
+const PROBE: Duration = Duration::from_secs(1);
+/// How long open requests may take to end at shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Values of one commit.
+pub const COMMIT_ITEMS: usize = 50;
+/// How long a read waits for the position that it must have reached.
+const REACH: Duration = Duration::from_millis(50);
+
+/// What requests and connections share.
+pub struct Edge {
+    store: Arc<dyn Store>,
+    hub: Hub,
+    config: Config,
+    /// How the sources are.
+    pub health: Health,
+    started: Instant,
+    /// When the server began.
+    pub started_at: Timestamp,
+    connections: AtomicU64,
+    draining: watch::Sender<bool>,
+}
+
+/// Why a read cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store's own error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The position asked for has not been reached in time.
+    #[error("position {wanted} has not been reached; the store is at {head}")]
+    TooEarly {
+        /// What the reader has seen.
+        wanted: Position,
+        /// Where the store is.
+        head: Position,
+    },
+}
+
+impl Edge {
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// The followers.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// What was configured.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Milliseconds since the server began, by a clock that never goes back.
+    pub fn clock_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Milliseconds since 1970 UTC.
+    pub fn now_ms(&self) -> i64 {
+        Timestamp::now().as_millisecond()
+    }
+
+    /// A number for a new connection, for logs and the hub; below 2^53.
+    pub fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The session's intervals.
+    pub fn timing(&self) -> Timing {
+        Timing { hb_ms: self.config.stream.hb_ms, lease_ms: self.config.stream.lease_ms }
+    }
+
+    /// Becomes true when the server goes away.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
+    /// The heads of partitions that are known to be up to date.
+    pub fn confirmed_heads(&self, partitions: Vec<Partition>) -> HashMap<Partition, Position> {
+        let now_ms = self.clock_ms();
+        let confirmed = partitions.into_iter().filter(|&partition| self.hub.is_confirmed(partition, now_ms));
+        confirmed.map(|partition| (partition, self.hub.head(partition))).collect()
+    }
+
+    /// Waits until a partition has reached a position. A position of another epoch has no place on this one's line: the
+    /// store's own is the truth, and is answered.
+    ///
+    /// # Errors
+    /// [`ReadError::TooEarly`] after 50 ms.
+    pub async fn reach(&self, partition: Partition, min: Option<Position>) -> Result<(), ReadError> {
+        let Some(wanted) = min else { return Ok(()) };
+        let give_up = Instant::now() + REACH;
+        loop {
+            let head = self.store.head(partition).await?;
+            if head.epoch != wanted.epoch || head.offset >= wanted.offset {
+                return Ok(());
+            }
+            if Instant::now() >= give_up {
+                return Err(ReadError::TooEarly { wanted, head });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Reads keys of any partitions.
+    ///
+    /// # Errors
+    /// [`ReadError`], see there.
+    pub async fn find(&self, keys: &[Key], min: Option<Position>) -> Result<Vec<Found>, ReadError> {
+        let layout = self.store.layout();
+        let mut by_partition: HashMap<Partition, Vec<Key>> = HashMap::new();
+        for key in keys {
+            by_partition.entry(layout.of_key(key)).or_default().push(key.clone());
+        }
+        let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
+        for (partition, keys) in by_partition {
+            self.reach(partition, min).await?;
+            let read = self.store.read(partition, &keys, self.now_ms()).await?;
+            for (key, value) in keys.into_iter().zip(read.values) {
+                found.insert(key.clone(), found_of(key, read.position, value));
+            }
+        }
+        Ok(keys.iter().filter_map(|key| found.get(key).cloned()).collect())
+    }
+
+    /// Commits a batch to its partition.
+    ///
+    /// # Errors
+    /// [`StoreError`], see there.
+    pub async fn commit(&self, partition: Partition, batch: Batch) -> Result<Committed, StoreError> {
+        let committed = self.store.commit(partition, batch, self.now_ms()).await;
+        let result = if committed.is_ok() { "ok" } else { "refused" };
+        metrics::counter!("edge_commits_total", "result" => result).increment(1);
+        for fate in committed.iter().flat_map(|committed| &committed.fates) {
+            metrics::counter!("edge_writes_total", "fate" => format!("{fate:?}").to_lowercase()).increment(1);
+        }
+        committed
+    }
+
+    /// Commits writes of any partitions, at most [`COMMIT_ITEMS`] at a time.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was committed before it stays.
+    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Committed>, StoreError> {
+        let layout = self.store.layout();
+        let mut by_partition: HashMap<Partition, Vec<Write>> = HashMap::new();
+        for write in writes {
+            by_partition.entry(layout.of_key(&write.key)).or_default().push(write);
+        }
+        let mut committed = Vec::new();
+        for (partition, writes) in by_partition {
+            for chunk in writes.chunks(COMMIT_ITEMS) {
+                committed.push(self.commit(partition, Batch { writes: chunk.to_vec(), ..Batch::default() }).await?);
+            }
+        }
+        Ok(committed)
+    }
+}
+
+/// A read's answer for one key.
+pub fn found_of(key: Key, as_of: Position, value: Option<Stored>) -> Found {
+    let value = value.map(|Stored { version, source_ts, tags, payload, .. }| {
+        (version, wire::Body::Value { source_ts, tags, payload })
+    });
+    Found { key, as_of, value }
+}
+
+/// A source and the client of its upstream.
+type Upstream = (Box<dyn Source>, Fetcher);
+
+/// The enabled sources.
+fn sources(config: &Config) -> Result<Vec<Upstream>, String> {
+    let timeout = Duration::from_secs(10);
+    let mut sources: Vec<Upstream> = Vec::new();
+    let mlb = &config.sources.mlb;
+    if mlb.enabled {
+        let poll_ms = (mlb.poll_ms > 0).then_some(mlb.poll_ms);
+        sources.push((Box::new(Mlb::new(poll_ms)), Fetcher::new(BaseUrl::parse(&mlb.base_url)?, timeout)?));
+    }
+    let prizepicks = &config.sources.prizepicks;
+    if prizepicks.enabled {
+        let source = PrizePicks::new(prizepicks.leagues.clone(), prizepicks.poll_ms);
+        sources.push((Box::new(source), Fetcher::new(BaseUrl::parse(&prizepicks.base_url)?, timeout)?));
+    }
+    Ok(sources)
+}
+
+/// Runs a server on a listener until `shutdown` resolves and everything accepted before it has been committed.
+///
+/// # Errors
+/// A sentence, when a part cannot be started.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), String> {
+    crate::metrics::recorder();
+    let layout = Layout::new(config.store.partitions);
+    let limits = Limits { log_commits: config.store.log_commits, push_max_bytes: config.store.push_max_bytes };
+    let (announce, announced) = mpsc::channel(ANNOUNCEMENTS);
+    let store: Arc<dyn Store> = Arc::new(Embedded::new(layout, limits, || fastrand::u64(..), announce));
+    let mut heads = Vec::new();
+    for partition in layout.partitions() {
+        heads.push(store.head(partition).await.map_err(|error| error.to_string())?);
+    }
+    let edge = Arc::new(Edge {
+        hub: Hub::new(layout, heads, config.store.log_commits, 0),
+        store,
+        health: Health::default(),
+        started: Instant::now(),
+        started_at: Timestamp::now(),
+        connections: AtomicU64::new(1),
+        draining: watch::Sender::new(false),
+        config,
+    });
+
+    let (stop_sources, sources_stopped) = watch::channel(false);
+    let (records, to_batch) = mpsc::channel::<Record>(RECORDS);
+    let mut producing = JoinSet::new();
+    for (source, fetcher) in sources(&edge.config)? {
+        let polled = Polled { edge: edge.clone(), fetcher, records: records.clone(), stopped: sources_stopped.clone() };
+        producing.spawn(pipeline::poll(source, polled));
+    }
+    drop(records);
+    let limits = batch::Limits { items: edge.config.batch.items, flush_ms: edge.config.batch.flush_ms };
+    let batching = tokio::spawn(pipeline::batch(edge.clone(), limits, to_batch));
+    let publishing = tokio::spawn(publish(edge.clone(), announced));
+    let probing = tokio::spawn(probe(edge.clone()));
+
+    let (stop_serving, serving_stopped) = watch::channel(false);
+    let serving = tokio::spawn(http::serve(listener, edge.clone(), serving_stopped));
+    shutdown.await;
+    tracing::info!("shutting down: sources stop, what waits is committed");
+    stop_sources.send_replace(true);
+    while producing.join_next().await.is_some() {}
+    // The last sender is gone: the batcher commits what waits and ends.
+    if batching.await.is_err() {
+        tracing::error!("the batcher failed; records that waited may be lost");
+    }
+    edge.draining.send_replace(true);
+    stop_serving.send_replace(true);
+    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+        tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
+    }
+    probing.abort();
+    publishing.abort();
+    Ok(())
+}
+
+/// Resolves when the process is asked to end: Ctrl-C or SIGTERM.
+pub async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupted = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! { _ = interrupted => {}, _ = terminate.recv() => {} },
+        Err(_) => drop(interrupted.await),
+    }
+}
+
+/// Resolves when the flag is set, or nobody can set it any more.
+pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
+    drop(flag.wait_for(|&raised| raised).await);
+}
+
+/// Announcements to the hub, in order.
+async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Arc<Commit>>) {
+    while let Some(commit) = announced.recv().await {
+        edge.hub.publish(&commit);
+        metrics::counter!("edge_published_total").increment(1);
+    }
+}
+
+/// Compares heads and removes what ended, each second.
+async fn probe(edge: Arc<Edge>) {
+    let mut ticks = tokio::time::interval(PROBE);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = edge.store.expire(edge.now_ms()).await {
+            tracing::warn!(%error, "ended values could not be removed");
+        }
+        for partition in edge.store.layout().partitions() {
+            if let Ok(head) = edge.store.head(partition).await {
+                edge.hub.confirm(partition, head, edge.clock_ms());
+            }
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! The HTTP side: values in and out, invalidation, health, metrics, the stream's upgrade, and the dashboard's files.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::services::ServeDir;
+use wire::{Codec, Found, Key, Payload, Position, Scope, ServerFrame, Tag};
+
+use crate::app::{Edge, ReadError, found_of, raised};
+use crate::ingest;
+use crate::problem::Problem;
+use crate::publish::encode;
+use crate::session::GET_KEYS_MAX;
+use crate::store::{AsOf, Batch, Committed, Fate, Purge, Write};
+use crate::validate::VALUE_MAX;
+use crate::ws;
+
+const CACHE_MIN: HeaderName = HeaderName::from_static("cache-min");
+const CACHE_AS_OF: HeaderName = HeaderName::from_static("cache-as-of");
+const CACHE_VERSION: HeaderName = HeaderName::from_static("cache-version");
+const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// The media type of a `got` frame in postcard.
+const FRAME_TYPE: &str = "application/vnd.coherence+postcard";
+/// Values of one scope's answer.
+const SCAN_MAX: usize = 100_000;
+/// The WebSocket's read buffer: axum's own default costs 128 KiB a connection.
+const SOCKET_BUFFER: usize = 4 * 1024;
+
+type Answer = Result<Response, Problem>;
+type Shared = State<Arc<Edge>>;
+
+/// Serves requests until it is told to stop, then lets open ones end.
+pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stopped: watch::Receiver<bool>) {
+    let stop = async move { raised(&mut stopped).await };
+    if let Err(error) = axum::serve(listener, router(edge)).with_graceful_shutdown(stop).await {
+        tracing::error!(%error, "the listener failed");
+    }
+}
+
+/// Every route.
+pub fn router(edge: Arc<Edge>) -> Router {
+    let api = Router::new()
+        .route("/v1/entries/{key}", get(entry).put(put_entry).delete(delete_entry))
+        .route("/v1/entries", get(scan))
+        .route("/v1/entries:get", post(entries))
+        .route("/v1/ingest", post(ingest::ingest).layer(DefaultBodyLimit::disable()))
+        .route("/v1/invalidate", post(invalidate))
+        .route("/v1/stream", get(stream))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/health/detailed", get(detailed))
+        .route("/metrics", get(metrics_text))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(count))
+        .layer(cors(&edge.config().cors_origins));
+    let www = &edge.config().www;
+    let api = if www.as_os_str().is_empty() {
+        api.fallback(nothing_here)
+    } else {
+        api.fallback_service(
+            ServeDir::new(www).fallback(axum::handler::HandlerWithoutStateExt::into_service(nothing_here)),
+        )
+    };
+    api.with_state(edge)
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE, CACHE_MIN, CACHE_TAG])
+        .expose_headers([CACHE_AS_OF, CACHE_VERSION, CACHE_TAG])
+}
+
+async fn count(request: Request, next: Next) -> Response {
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "other".into(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("edge_http_requests_total", "route" => route, "status" => status).increment(1);
+    response
+}
+
+async fn nothing_here(request: Request) -> Problem {
+    Problem::not_found(format!("there is nothing at {}; `edge-server --help` lists the paths", request.uri().path()))
+}
+
+async fn method_not_allowed(request: Request) -> Problem {
+    Problem::method_not_allowed(format!("{} does not answer {}", request.uri().path(), request.method()))
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        match error {
+            ReadError::Store(error) => error.into(),
+            ReadError::TooEarly { .. } => Problem::too_early(error.to_string()),
+        }
+    }
+}
+
+/// Whether the request may write.
+pub(crate) fn check_writer(edge: &Edge, headers: &HeaderMap) -> Result<(), Problem> {
+    let token = &edge.config().write_token;
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if token.is_empty() || shown.is_some_and(|shown| same(shown.as_bytes(), token.as_bytes())) {
+        Ok(())
+    } else {
+        Err(Problem::unauthorized())
+    }
+}
+
+/// Compares secrets without telling by time where they differ.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
+fn key_of(text: &str) -> Result<Key, Problem> {
+    Key::parse(text).map_err(|error| Problem::bad_request(format!("key `{text}`: {error}")))
+}
+
+fn min_of(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+    let Some(value) = headers.get(CACHE_MIN) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    text.parse().map(Some).map_err(|error| Problem::bad_request(format!("header Cache-Min: {error}")))
+}
+
+fn tags_of(headers: &HeaderMap) -> Result<Vec<Tag>, Problem> {
+    let Some(value) = headers.get(CACHE_TAG) else { return Ok(Vec::new()) };
+    let text = value.to_str().map_err(|_| Problem::bad_request("header Cache-Tag: not ASCII"))?;
+    let tags = text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(Tag::parse);
+    tags.collect::<Result<_, _>>().map_err(|error| Problem::bad_request(format!("header Cache-Tag: {error}")))
+}
+
+fn header_of(text: &str) -> HeaderValue {
+    // Tags may hold any printable text; what a header cannot carry is left out with the header.
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Values are JSON text, kept as it was written.
+pub(crate) fn payload_of(body: &[u8]) -> Result<Payload, String> {
+    if body.len() > VALUE_MAX {
+        return Err(format!("the value has {} bytes; at most {VALUE_MAX} are allowed", body.len()));
+    }
+    serde_json::from_slice::<&RawValue>(body)
+        .map(|raw| Payload::new(raw.get().as_bytes()))
+        .map_err(|error| format!("the value is not JSON: {error}"))
+}
+
+async fn entry(State(edge): Shared, Path(key): Path<String>, headers: HeaderMap) -> Answer {
+    let key = key_of(&key)?;
+    let min = min_of(&headers)?;
+    let partition = edge.store().layout().of_key(&key);
+    edge.reach(partition, min).await?;
+    let read = edge.store().read(partition, std::slice::from_ref(&key), edge.now_ms()).await?;
+    let as_of = read.position;
+    let Some(stored) = read.values.into_iter().next().flatten() else {
+        let mut response = Problem::not_found(format!("`{key}` has no value")).into_response();
+        response.headers_mut().insert(CACHE_AS_OF, header_of(&as_of.to_string()));
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return Ok(response);
+    };
+    let mut response = Bytes::copy_from_slice(stored.payload.as_bytes()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_AS_OF, header_of(&as_of.to_string()));
+    headers.insert(CACHE_VERSION, HeaderValue::from(stored.version.get()));
+    if !stored.tags.is_empty() {
+        let tags: Vec<&str> = stored.tags.iter().map(Tag::as_str).collect();
+        headers.insert(CACHE_TAG, header_of(&tags.join(",")));
+    }
+    if let Some(end) = stored.expires_at {
+        headers.insert("cache-ttl", HeaderValue::from(end.saturating_sub(edge.now_ms()).max(1)));
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PutQuery {
+    /// Milliseconds that the value lives.
+    ttl_ms: Option<u64>,
+    /// When it was observed, in milliseconds since 1970 UTC; now, if absent.
+    source_ts: Option<i64>,
+}
+
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    query.map(|Query(query)| query).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+}
+
+async fn put_entry(
+    State(edge): Shared,
+    Path(key): Path<String>,
+    parameters: Result<Query<PutQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    check_writer(&edge, &headers)?;
+    let (key, tags) = (key_of(&key)?, tags_of(&headers)?);
+    let PutQuery { ttl_ms, source_ts } = query(parameters)?;
+    let body = axum::body::to_bytes(body, VALUE_MAX)
+        .await
+        .map_err(|_| Problem::too_large(format!("a value has at most {VALUE_MAX} bytes")))?;
+    let payload = Some(payload_of(&body).map_err(Problem::bad_request)?);
+    write_one(&edge, Write { key, source_ts: source_ts.unwrap_or_else(|| edge.now_ms()), ttl_ms, tags, payload }).await
+}
+
+async fn delete_entry(
+    State(edge): Shared,
+    Path(key): Path<String>,
+    parameters: Result<Query<PutQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer {
+    check_writer(&edge, &headers)?;
+    let key = key_of(&key)?;
+    let source_ts = query(parameters)?.source_ts.unwrap_or_else(|| edge.now_ms());
+    write_one(&edge, Write { key, source_ts, ttl_ms: None, tags: Vec::new(), payload: None }).await
+}
+
+/// Commits one write and says what became of it. A stale one is no error: the newer observation stays, as it should.
+async fn write_one(edge: &Edge, write: Write) -> Answer {
+    let partition = edge.store().layout().of_key(&write.key);
+    let batch = Batch { writes: vec![write], ..Batch::default() };
+    let Committed { position, fates } = edge.commit(partition, batch).await?;
+    let fate = fates.first().copied().unwrap_or(Fate::Unchanged);
+    let body = json!({ "fate": format!("{fate:?}").to_lowercase(), "position": position.to_string() });
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(CACHE_AS_OF, header_of(&position.to_string()));
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScanQuery {
+    /// What to read.
+    scope: String,
+}
+
+async fn scan(State(edge): Shared, parameters: Result<Query<ScanQuery>, QueryRejection>, headers: HeaderMap) -> Answer {
+    let text = query(parameters)?.scope;
+    let scope = Scope::parse(&text).map_err(|error| Problem::bad_request(format!("scope `{text}`: {error}")))?;
+    edge.reach(edge.store().layout().of_scope(&scope), min_of(&headers)?).await?;
+    let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, edge.now_ms()).await?;
+    if values.len() > SCAN_MAX {
+        return Err(Problem::too_large(format!("`{scope}` has more than {SCAN_MAX} values; read narrower scopes")));
+    }
+    let items = values.into_iter().map(|(key, stored)| found_of(key, as_of, Some(stored))).collect();
+    Ok(found_response(items, Some(as_of), &headers))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntriesBody {
+    keys: Vec<String>,
+}
+
+fn json_body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+    body.map(|Json(body)| body).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+}
+
+async fn entries(State(edge): Shared, headers: HeaderMap, body: Result<Json<EntriesBody>, JsonRejection>) -> Answer {
+    let EntriesBody { keys } = json_body(body)?;
+    if keys.len() > GET_KEYS_MAX as usize {
+        return Err(Problem::too_large(format!(
+            "{} keys are asked for; at most {GET_KEYS_MAX} are allowed",
+            keys.len()
+        )));
+    }
+    let keys: Vec<Key> = keys.iter().map(|key| key_of(key)).collect::<Result<_, _>>()?;
+    let items = edge.find(&keys, min_of(&headers)?).await?;
+    Ok(found_response(items, None, &headers))
+}
+
+/// One value of an answer in JSON.
+#[derive(Serialize)]
+struct FoundJson {
+    key: Key,
+    as_of: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ts: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Tag>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Payload>,
+}
+
+impl From<Found> for FoundJson {
+    fn from(found: Found) -> FoundJson {
+        let as_of = found.as_of.to_string();
+        let (version, source_ts, tags, value) = match found.value {
+            Some((version, wire::Body::Value { source_ts, tags, payload })) => {
+                (Some(version.get()), Some(source_ts), tags, Some(payload))
+            }
+            _ => (None, None, Vec::new(), None),
+        };
+        FoundJson { key: found.key, as_of, version, source_ts, tags, value }
+    }
+}
+
+/// Values as a frame for caches, or as JSON for everybody else.
+fn found_response(items: Vec<Found>, as_of: Option<Position>, headers: &HeaderMap) -> Response {
+    let wants_frame = headers.get(header::ACCEPT).is_some_and(|accept| accept == FRAME_TYPE);
+    let mut response = if wants_frame {
+        let frame = encode(Codec::Postcard, &ServerFrame::Got { id: 0, items });
+        ([(header::CONTENT_TYPE, FRAME_TYPE)], frame).into_response()
+    } else {
+        let items: Vec<FoundJson> = items.into_iter().map(FoundJson::from).collect();
+        Json(json!({ "items": items })).into_response()
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(as_of) = as_of {
+        response.headers_mut().insert(CACHE_AS_OF, header_of(&as_of.to_string()));
+    }
+    response
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct InvalidateBody {
+    keys: Vec<String>,
+    scopes: Vec<String>,
+    tags: Vec<String>,
+}
+
+/// Tells every cache to drop what is named. Values stay: who asks for them next gets them from here.
+async fn invalidate(
+    State(edge): Shared,
+    headers: HeaderMap,
+    body: Result<Json<InvalidateBody>, JsonRejection>,
+) -> Answer {
+    check_writer(&edge, &headers)?;
+    let body = json_body(body)?;
+    let bad = |what: &str, text: &str, error| Problem::bad_request(format!("{what} `{text}`: {error}"));
+    let layout = edge.store().layout();
+    let mut purges: HashMap<_, Purge> = HashMap::new();
+    for text in &body.keys {
+        let key = Key::parse(text).map_err(|error| bad("key", text, error))?;
+        purges.entry(layout.of_key(&key)).or_default().keys.push(key);
+    }
+    for text in &body.scopes {
+        let scope = Scope::parse(text).map_err(|error| bad("scope", text, error))?;
+        purges.entry(layout.of_scope(&scope)).or_default().scopes.push(scope);
+    }
+    for text in &body.tags {
+        let tag = Tag::parse(text).map_err(|error| bad("tag", text, error))?;
+        for partition in layout.partitions() {
+            purges.entry(partition).or_default().tags.push(tag.clone());
+        }
+    }
+    if purges.is_empty() {
+        return Err(Problem::bad_request("nothing is named; send {\"keys\":[..],\"scopes\":[..],\"tags\":[..]}"));
+    }
+    let mut commits = 0;
+    for (partition, purge) in purges {
+        edge.commit(partition, Batch { purge, ..Batch::default() }).await?;
+        commits += 1;
+    }
+    Ok(Json(json!({ "commits": commits })).into_response())
+}
+
+async fn stream(
+    State(edge): Shared,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Answer {
+    let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let codec = Codec::ALL.into_iter().find(|codec| offered.split(',').any(|name| name.trim() == codec.subprotocol()));
+    let Some(codec) = codec else {
+        let spoken: Vec<&str> = Codec::ALL.iter().map(|codec| codec.subprotocol()).collect();
+        return Err(Problem::bad_request(format!("offer one of the subprotocols {}", spoken.join(", "))));
+    };
+    Ok(upgrade
+        .protocols([codec.subprotocol()])
+        .read_buffer_size(SOCKET_BUFFER)
+        .max_message_size(wire::codec::CLIENT_FRAME_MAX)
+        .max_frame_size(wire::codec::CLIENT_FRAME_MAX)
+        .on_upgrade(move |socket| ws::serve(socket, codec, edge)))
+}
+
+async fn live() -> Json<serde_json::Value> {
+    Json(json!({ "status": "live" }))
+}
+
+fn lagging(edge: &Edge) -> Vec<u16> {
+    let now_ms = edge.clock_ms();
+    let partitions = edge.store().layout().partitions();
+    partitions.filter(|&partition| !edge.hub().is_confirmed(partition, now_ms)).map(|partition| partition.0).collect()
+}
+
+async fn ready(State(edge): Shared) -> Answer {
+    let lagging = lagging(&edge);
+    if *edge.draining().borrow() {
+        return Err(Problem::unavailable("the server is going away"));
+    }
+    if !lagging.is_empty() {
+        return Err(Problem::unavailable(format!("partitions {lagging:?} are behind the store")));
+    }
+    Ok(Json(json!({ "status": "ready" })).into_response())
+}
+
+async fn detailed(State(edge): Shared) -> Answer {
+    let mut partitions = Vec::new();
+    for partition in edge.store().layout().partitions() {
+        let (store, hub) = (edge.store().head(partition).await?, edge.hub().head(partition));
+        if store.offset.get() > 0 {
+            partitions.push(json!({
+                "partition": partition.0,
+                "head": store.to_string(),
+                "published": hub.to_string(),
+                "confirmed": edge.hub().is_confirmed(partition, edge.clock_ms()),
+            }));
+        }
+    }
+    let body = json!({
+        "status": if lagging(&edge).is_empty() { "ok" } else { "degraded" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "started_at": edge.started_at,
+        "uptime_ms": edge.clock_ms(),
+        "store": { "kind": "embedded", "partitions": partitions },
+        "stream": { "hb_ms": edge.timing().hb_ms, "lease_ms": edge.timing().lease_ms },
+        "sources": edge.health.sources(),
+    });
+    Ok((StatusCode::OK, Json(body)).into_response())
+}
+
+async fn metrics_text() -> String {
+    crate::metrics::recorder().render()
+}

@@ -1,0 +1,38 @@
+//! The names and meanings of what `/metrics` shows, in Prometheus' text format.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Makes the recorder of this process, once; several servers of one process share it.
+pub fn recorder() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        // Another recorder may have been set by whoever embeds this; then nothing is recorded here.
+        let _installed = metrics::set_global_recorder(recorder);
+        describe();
+        handle
+    })
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("edge_upstream_requests_total", "Requests to upstreams, by source and result");
+    describe_histogram!("edge_upstream_seconds", "Time of an upstream's answer, by source");
+    describe_counter!("edge_records_total", "Rows of upstream answers, by source and fate");
+    describe_counter!("edge_rejects_total", "Rows refused, by source and reason");
+    describe_counter!("edge_commits_total", "Commits, by result");
+    describe_counter!("edge_writes_total", "Values written, by fate");
+    describe_histogram!("edge_batch_items", "Values of a commit of the pipeline");
+    describe_counter!("edge_conflated_total", "Records that a newer one replaced before they were committed");
+    describe_gauge!("edge_waiting_records", "Records that wait for their commit");
+    describe_counter!("edge_published_total", "Commits handed to followers");
+    describe_gauge!("edge_connections", "WebSocket connections");
+    describe_counter!("edge_subscriptions_total", "Subscriptions begun, by mode");
+    describe_counter!("edge_frames_sent_total", "Frames sent");
+    describe_counter!("edge_bytes_sent_total", "Bytes of frames sent");
+    describe_counter!("edge_closed_total", "Connections closed by this side, by code");
+    describe_counter!("edge_http_requests_total", "HTTP requests, by route and status");
+}

@@ -1,0 +1,154 @@
+//! The socket of one connection: moves messages between axum and a session, and gives up on a reader that stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until, timeout};
+use wire::{CloseCode, Codec};
+
+use crate::app::{Edge, raised};
+use crate::outbox::Mailbox;
+use crate::session::{Due, Request, Session, Violation};
+
+/// How long one frame may take to leave.
+const PROGRESS: Duration = Duration::from_secs(15);
+/// How long after a drain clients come back, in milliseconds, and over how much more they spread.
+const DRAIN_AFTER_MS: u32 = 200;
+const DRAIN_JITTER_MS: u32 = 2_000;
+
+/// Why a connection's loop ended.
+enum End {
+    /// The client closed, or the network did.
+    Gone,
+    /// This side closes.
+    Close(Violation),
+}
+
+/// Serves a connection until it ends.
+pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
+    let id = edge.next_connection();
+    let mailbox = Arc::new(Mailbox::default());
+    let mut session = Session::new(id, codec, edge.timing(), edge.clock_ms());
+    metrics::gauge!("edge_connections").increment(1.0);
+    let end = converse(&mut socket, &mut session, &mailbox, &edge).await;
+    for scope in session.scopes() {
+        edge.hub().unsubscribe(scope, id);
+    }
+    metrics::gauge!("edge_connections").decrement(1.0);
+    if let End::Close(Violation { code, reason }) = end {
+        metrics::counter!("edge_closed_total", "code" => code.code().to_string()).increment(1);
+        tracing::info!(session = id, code = code.code(), reason, "closing a connection");
+        // A close frame holds at most 123 bytes of reason.
+        let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
+        let frame = Message::Close(Some(CloseFrame { code: code.code(), reason: reason.into() }));
+        if timeout(PROGRESS, socket.send(frame)).await.is_ok_and(|sent| sent.is_ok()) {
+            // Until the client has answered the close, or for a moment.
+            while let Ok(Some(Ok(_))) = timeout(Duration::from_secs(1), socket.recv()).await {}
+        }
+    }
+}
+
+async fn converse(socket: &mut WebSocket, session: &mut Session, mailbox: &Arc<Mailbox>, edge: &Arc<Edge>) -> End {
+    let mut draining = edge.draining();
+    loop {
+        for (sid, waiting) in mailbox.take() {
+            session.tell(sid, waiting);
+        }
+        if let Err(end) = flush(socket, session).await {
+            return end;
+        }
+        let due = Instant::now() + Duration::from_millis(session.poll_timeout().saturating_sub(edge.clock_ms()));
+        tokio::select! {
+            message = socket.recv() => {
+                let Some(Ok(message)) = message else { return End::Gone };
+                if let Err(end) = received(message, session, mailbox, edge).await {
+                    return end;
+                }
+            }
+            () = mailbox.notify.notified() => {}
+            () = sleep_until(due) => {
+                match session.wake(edge.clock_ms()) {
+                    Due::Nothing => {}
+                    Due::Heartbeat => beat(session, mailbox, edge),
+                    Due::Close(violation) => return End::Close(violation),
+                }
+            }
+            () = raised(&mut draining) => {
+                session.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
+                if let Err(end) = flush(socket, session).await {
+                    return end;
+                }
+                return End::Close(Violation { code: CloseCode::Drain, reason: "the server is going away".into() });
+            }
+        }
+    }
+}
+
+async fn received(
+    message: Message,
+    session: &mut Session,
+    mailbox: &Arc<Mailbox>,
+    edge: &Arc<Edge>,
+) -> Result<(), End> {
+    let bytes: Bytes = match (message, session.codec()) {
+        (Message::Binary(bytes), Codec::Postcard) => bytes,
+        (Message::Text(text), Codec::Json) => text.into(),
+        (Message::Close(_), _) => return Err(End::Gone),
+        (Message::Ping(_) | Message::Pong(_), _) => return Ok(()),
+        (Message::Binary(_) | Message::Text(_), codec) => {
+            let kind = if codec == Codec::Postcard { "binary" } else { "text" };
+            let reason = format!("{} is spoken in {kind} messages", codec.subprotocol());
+            return Err(End::Close(Violation { code: CloseCode::Protocol, reason }));
+        }
+    };
+    match session.handle(&bytes, edge.clock_ms()).map_err(End::Close)? {
+        None => {}
+        Some(Request::Subscribe { id, scope, since }) => {
+            let begun = edge.hub().subscribe(&scope, since, session.id(), mailbox);
+            metrics::counter!("edge_subscriptions_total", "mode" => format!("{:?}", begun.mode).to_lowercase())
+                .increment(1);
+            session.begun(id, scope, begun, edge.clock_ms());
+        }
+        Some(Request::Unsubscribe(scope)) => edge.hub().unsubscribe(&scope, session.id()),
+        Some(Request::Get { id, keys, min }) => {
+            let found = edge
+                .find(&keys, min)
+                .await
+                .map_err(|error| End::Close(Violation { code: CloseCode::StateLost, reason: error.to_string() }))?;
+            session.got(id, found);
+        }
+    }
+    Ok(())
+}
+
+/// The heads first, then what waits, then the word that it was all.
+fn beat(session: &mut Session, mailbox: &Mailbox, edge: &Edge) {
+    let heads = edge.confirmed_heads(session.partitions());
+    for (sid, waiting) in mailbox.take() {
+        session.tell(sid, waiting);
+    }
+    session.beat(&heads, edge.clock_ms());
+}
+
+async fn flush(socket: &mut WebSocket, session: &mut Session) -> Result<(), End> {
+    while let Some(bytes) = session.poll() {
+        metrics::counter!("edge_frames_sent_total").increment(1);
+        metrics::counter!("edge_bytes_sent_total").increment(bytes.len() as u64);
+        let message = match session.codec() {
+            Codec::Postcard => Message::Binary(bytes),
+            // The JSON codec writes UTF-8.
+            Codec::Json => Message::Text(bytes.try_into().map_err(|_| End::Gone)?),
+        };
+        match timeout(PROGRESS, socket.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(End::Gone),
+            Err(_) => {
+                let reason = "no progress for 15 s".into();
+                return Err(End::Close(Violation { code: CloseCode::Slow, reason }));
+            }
+        }
+    }
+    Ok(())
+}
