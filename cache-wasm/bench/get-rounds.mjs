@@ -21,12 +21,14 @@ const MAX = 2 * ENTRIES;
 const TTL = 3_600_000;
 /** Draws of a key: many more than the branch predictor remembers. */
 const DRAWS = 1 << 16;
-const READS = 1 << 22;
-const WARMUP_READS = 1 << 20;
+/** Of `DRAWS` reads each: 4,194,304 reads a sample. */
+const SLICES = 64;
+const WARMUP_ROUNDS = 1;
 
 /** As an application's: `sport:mlb:game:776135:props:player:660271:hits`. */
 const keyOf = (index) => `sport:mlb:game:${String(776_000 + index)}:props:player:${String(660_000 + index)}:hits`;
 
+/** The name, the source text of one read, what it reads from, and how that is filled. */
 async function contenders() {
   const cache = await createCache({ categories: { props: { max: MAX, ttl: TTL } } });
   const category = cache.category("props");
@@ -35,30 +37,42 @@ async function contenders() {
   const quick = new QuickLRU({ maxSize: MAX, maxAge: TTL });
   const tiny = lru(MAX, TTL);
   const lruMap = new LRUMap(MAX);
-  for (let index = 0; index < ENTRIES; index++) {
-    const [key, value] = [keyOf(index), { number: index }];
-    cache.set("props", key, value);
-    for (const other of [map, lruCache, quick, tiny, lruMap]) other.set(key, value);
-  }
+  const byName = await createCache({ categories: { props: { max: MAX, ttl: TTL } } });
   return [
-    { name: "this cache", read: loop("category.get(key)", { category }) },
-    { name: "this cache (by name)", read: loop('cache.get("props", key)', { cache }) },
-    { name: "Map", read: loop("map.get(key)", { map }) },
-    { name: "lru-cache (ttl)", read: loop("lruCache.get(key)", { lruCache }) },
-    { name: "quick-lru (maxAge)", read: loop("quick.get(key)", { quick }) },
-    { name: "tiny-lru (ttl)", read: loop("tiny.get(key)", { tiny }) },
-    { name: "mnemonist LRUMap", read: loop("lruMap.get(key)", { lruMap }) },
+    contender("this cache", "category.get(key)", { category }, (key, value) => cache.set("props", key, value)),
+    contender("this cache (by name)", 'cache.get("props", key)', { cache: byName }, (key, value) =>
+      byName.set("props", key, value),
+    ),
+    contender("Map", "map.get(key)", { map }),
+    contender("lru-cache (ttl)", "lruCache.get(key)", { lruCache }),
+    contender("quick-lru (maxAge)", "quick.get(key)", { quick }),
+    contender("tiny-lru (ttl)", "tiny.get(key)", { tiny }),
+    contender("mnemonist LRUMap", "lruMap.get(key)", { lruMap }),
   ];
 }
 
-/** A function `(keys, reads) => sum`, of its own source text and therefore of its own compiled code. */
+function contender(name, get, subject, set = (key, value) => Object.values(subject)[0].set(key, value)) {
+  for (const [index, key] of freshKeys().entries()) set(key, { number: index });
+  // Read by other string objects than were stored, as in an application that builds its keys anew.
+  const keys = freshKeys();
+  return { name, read: loop(get, subject), keysAt: (indexes) => indexes.map((index) => keys[index]) };
+}
+
+/**
+ * Every key as a flat string of its own. Shared ones would not do: tiny-lru takes keys for property names, which makes
+ * the engine intern them, and from then on each Map that holds the same string compares by address alone.
+ */
+function freshKeys() {
+  return JSON.parse(JSON.stringify(Array.from({ length: ENTRIES }, (_, index) => keyOf(index))));
+}
+
+/** A function `(keys) => sum`, of its own source text and therefore of its own compiled code. */
 function loop(get, subject) {
   const [[name, object]] = Object.entries(subject);
-  const body = `return (keys, reads) => {
+  const body = `return (keys) => {
     let sum = 0;
-    const last = keys.length - 1;
-    for (let i = 0; i < reads; i++) {
-      const key = keys[i & last];
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i];
       sum += ${get}.number;
     }
     return sum;
@@ -66,31 +80,29 @@ function loop(get, subject) {
   return new Function(name, body)(object);
 }
 
-/** Keys to read: equal to the stored ones and, as in an application, not the same string objects. */
-function draw() {
-  const apart = Array.from({ length: ENTRIES }, (_, index) => JSON.parse(`["${keyOf(index)}"]`)[0]);
-  const indexes = Array.from({ length: DRAWS }, () => Math.floor(Math.random() * ENTRIES));
-  return { keys: indexes.map((index) => apart[index]), sum: indexes.reduce((sum, index) => sum + index, 0) };
-}
-
-/** @returns nanoseconds a read, a sample a round; each round begins with another contender. */
+/**
+ * Nanoseconds a read, a sample a round. A sample is the sum of short slices, and the contenders take turns slice by
+ * slice, each time in another order: what else the machine does meanwhile falls on all of them alike.
+ */
 export async function measure(runs) {
-  const all = await contenders();
-  const { keys, sum } = draw();
-  const time = ({ name, read }, reads) => {
+  const indexes = Array.from({ length: DRAWS }, () => Math.floor(Math.random() * ENTRIES));
+  const sum = indexes.reduce((total, index) => total + index, 0);
+  const all = (await contenders()).map((each) => ({ ...each, keys: each.keysAt(indexes) }));
+  const slice = ({ name, read, keys }) => {
     const begun = performance.now();
-    const read_sum = read(keys, reads);
+    const total = read(keys);
     const took = performance.now() - begun;
-    if (read_sum !== sum * (reads / DRAWS)) throw new Error(`${name} did not return what was stored`);
-    return (took * 1e6) / reads;
+    if (total !== sum) throw new Error(`${name} did not return what was stored`);
+    return took;
   };
-  for (const contender of [...all, ...all]) time(contender, WARMUP_READS);
   const rows = all.map(({ name }) => ({ name, samples: [] }));
-  for (let round = 0; round < runs; round++) {
-    for (let turn = 0; turn < all.length; turn++) {
-      const index = (round + turn) % all.length;
-      rows[index].samples.push(time(all[index], READS));
+  for (let round = -WARMUP_ROUNDS; round < runs; round++) {
+    const took = all.map(() => 0);
+    for (let turn = 0; turn < SLICES * all.length; turn++) {
+      const index = (turn + Math.floor(turn / all.length)) % all.length;
+      took[index] += slice(all[index]);
     }
+    if (round >= 0) rows.forEach((row, index) => row.samples.push((took[index] * 1e6) / (SLICES * DRAWS)));
   }
-  return { rows, entries: ENTRIES, keyLength: keyOf(0).length, readsPerSample: READS };
+  return { rows, entries: ENTRIES, keyLength: keyOf(0).length, readsPerSample: SLICES * DRAWS };
 }

@@ -30,7 +30,10 @@ async function inChromium() {
   try {
     const page = await browser.newPage();
     await page.goto(site.url);
-    const measured = await page.evaluate(async ([module, runs]) => (await import(module)).measure(runs), [site.module, runs]);
+    const measured = await page.evaluate(
+      async ([module, runs]) => (await import(module)).measure(runs),
+      [site.module, runs],
+    );
     return { version: browser.version(), ...measured };
   } finally {
     await browser.close();

@@ -25,8 +25,11 @@ export class Category {
   hits = 0;
   /** @internal */
   misses = 0;
-  readonly #tables: Tables;
-  readonly #clock: Clock;
+  // Not `#private`: that costs a hit 3 of its 40 ns (`cargo xtask bench get`).
+  /** @internal */
+  private readonly tables: Tables;
+  /** @internal */
+  private readonly clock: Clock;
   readonly #core: Core;
   /** Tells the manager that a read found an entry past its age. */
   readonly #expired: (slot: number) => void;
@@ -35,8 +38,8 @@ export class Category {
   constructor(name: string, id: number, tables: Tables, clock: Clock, core: Core, expired: (slot: number) => void) {
     this.name = name;
     this.id = id;
-    this.#tables = tables;
-    this.#clock = clock;
+    this.tables = tables;
+    this.clock = clock;
     this.#core = core;
     this.#expired = expired;
   }
@@ -53,12 +56,12 @@ export class Category {
       this.misses++;
       return undefined;
     }
-    const tables = this.#tables;
+    const tables = this.tables;
     if (tables.expires.length === 0) tables.attach();
-    const now = this.#clock.now();
+    const now = this.clock.now();
     if (now < tables.expires[slot]! && now < tables.lease[tables.stream[slot]!]!) {
       this.hits++;
-      tables.last[slot] = tables.tick[0]!;
+      tables.last[slot] = tables.tick;
       const frequency = tables.freq[slot]!;
       if (frequency < FREQUENCY_MAX) tables.freq[slot] = frequency + 1;
       const value = tables.values[slot];
@@ -99,21 +102,21 @@ export class Category {
   #readable(key: string): number | undefined {
     const slot = this.index.get(key);
     if (slot === undefined) return undefined;
-    const tables = this.#tables;
+    const tables = this.tables;
     if (tables.expires.length === 0) tables.attach();
-    const now = this.#clock.now();
+    const now = this.clock.now();
     return now < tables.expires[slot]! && now < tables.lease[tables.stream[slot]!]! ? slot : undefined;
   }
 
   #value(slot: number): unknown {
-    const value = this.#tables.values[slot];
+    const value = this.tables.values[slot];
     return value === UNDECODED ? this.#decode(slot) : value;
   }
 
   /** A payload that is not JSON reads as no value; `fetch`, which brought it, says so. */
   #decode(slot: number): unknown {
     const value = parseJson(this.#core.payload(slot));
-    this.#tables.values[slot] = value;
+    this.tables.values[slot] = value;
     return value;
   }
 }

@@ -15,7 +15,7 @@ export class Flights {
     let flight = this.#open.get(name);
     if (flight === undefined) {
       const controller = new AbortController();
-      const result = start(controller.signal).finally(() => {
+      const result = ended(start(controller.signal), controller.signal).finally(() => {
         if (this.#open.get(name)?.controller === controller) this.#open.delete(name);
       });
       flight = { result, controller, waiters: 0 };
@@ -47,4 +47,12 @@ export class Flights {
     for (const flight of this.#open.values()) flight.controller.abort(reason);
     this.#open.clear();
   }
+}
+
+/** Who starts a flight may not heed its signal: those who wait are let go all the same. */
+function ended<T>(started: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    started.then(resolve, reject);
+  });
 }

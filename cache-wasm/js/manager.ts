@@ -216,7 +216,8 @@ export class ConsolidatedCacheManager {
     this.#checkOpen();
     const into = this.category(category);
     if (options.forceRefresh !== true) {
-      const value = into.get<T>(key);
+      // A read removes what is past its age, which is just what `allowStale` may have to fall back on.
+      const value = options.allowStale === true && !into.has(key) ? undefined : into.get<T>(key);
       if (value !== undefined) return value;
     }
     const name = `${into.id} ${key}`;
@@ -286,9 +287,9 @@ export class ConsolidatedCacheManager {
   /** Closes the connection and frees the memory. Reads then miss; everything else throws with code `closed`. */
   close(): void {
     if (this.#closed) return;
+    this.#closed = true;
     this.#core.stop();
     this.#settle();
-    this.#closed = true;
     this.#unwatch();
     this.#alarm.set(undefined);
     this.#flights.abort(new CacheError("closed", "the cache was closed"));
@@ -316,11 +317,17 @@ export class ConsolidatedCacheManager {
 
   /** A call into the core that may change the tables; they are repeated before anything else can read them. */
   #change<T>(call: (now: number) => T): T {
+    let result: T;
     try {
-      return checked(() => call(this.#clock.now()));
-    } finally {
+      result = checked(() => call(this.#clock.now()));
+    } catch (error) {
+      // A refusal may have had effects: a value that is too large displaces the one before it.
       this.#repeatEffects();
+      this.#tell();
+      throw error;
     }
+    this.#repeatEffects();
+    return result;
   }
 
   /** Something happened outside. */
@@ -332,6 +339,7 @@ export class ConsolidatedCacheManager {
 
   #repeatEffects(): void {
     const flat = this.#core.effects();
+    this.#tables.catchUp();
     const { values, keys, categories } = this.#tables;
     for (let at = 0; at < flat.length; ) {
       const slot = flat[at + 1] as number;
@@ -359,9 +367,8 @@ export class ConsolidatedCacheManager {
       category.index.delete(key);
       keys[slot] = undefined;
     }
-    if (this.#listeners.evict.size === 0) return;
     const event = { category: category.name, key, reason: REASONS[code]! };
-    this.#news.push(() => this.#listeners.evict.forEach((listener) => listener(event)));
+    for (const listener of this.#listeners.evict) this.#announce(this.#listeners.evict, listener, () => listener(event));
   }
 
   /** Carries out what the core asks for, then tells the application (R2: apply, move the cursor, call back). */
@@ -379,12 +386,17 @@ export class ConsolidatedCacheManager {
           break;
         case "state": {
           const [, state, detail] = output;
-          this.#news.push(() => this.#listeners.stream.forEach((listener) => listener(state as StreamState, detail)));
+          const listeners = this.#listeners.stream;
+          for (const listener of listeners) this.#announce(listeners, listener, () => listener(state as StreamState, detail));
           break;
         }
         case "changed": {
           const [, stream, values, changed, gone, purged] = output;
-          this.#news.push(() => this.#tellFollowers(stream, { values, changed, gone, purged }));
+          for (const subscription of this.#subscriptions) {
+            if (subscription.stream !== stream) continue;
+            const { scope, listener } = subscription;
+            this.#announce(this.#subscriptions, subscription, () => listener({ scope, values, changed, gone, purged }));
+          }
           break;
         }
       }
@@ -394,12 +406,11 @@ export class ConsolidatedCacheManager {
     this.#tell();
   }
 
-  #tellFollowers(stream: number, change: Omit<ChangeEvent, "scope">): void {
-    for (const subscription of [...this.#subscriptions]) {
-      // One of the earlier listeners may have ended this one.
-      if (subscription.stream !== stream || !this.#subscriptions.has(subscription)) continue;
-      subscription.listener({ scope: subscription.scope, ...change });
-    }
+  /** One listener's news. Those told before it may end its listening. */
+  #announce<T>(listeners: Set<T>, listener: T, tell: () => void): void {
+    this.#news.push(() => {
+      if (listeners.has(listener)) tell();
+    });
   }
 
   /** Listeners may use the cache: what that brings about is told after what came before it. */
@@ -464,10 +475,12 @@ export class ConsolidatedCacheManager {
       }
       const { asOf, bytes, tags, ttl } = answer;
       const filled = this.#change((now) => this.#core.endFill(ticket, asOf, bytes, tags, ttl, now)) as Filled;
+      // Read before a listener can take it away again.
+      const stored = filled[0] === "stored" ? into.stale(key) : undefined;
       this.#tell();
       switch (filled[0]) {
         case "stored":
-          return valueOf(key, into.stale(key));
+          return valueOf(key, stored);
         case "absent":
           return undefined;
         case "delivered":

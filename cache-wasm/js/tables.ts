@@ -14,7 +14,9 @@ export class Tables {
   freq!: Uint8Array;
   stream!: Uint16Array;
   lease!: Float64Array;
-  tick!: Uint32Array;
+  /** The core's tick, which only its changes move: copied after each, so that a hit need not look it up. */
+  tick = 0;
+  #tick!: Uint32Array;
   /** The decoded value of a slot, or {@link UNDECODED}. */
   readonly values: unknown[];
   /** The key of a slot. */
@@ -44,6 +46,12 @@ export class Tables {
     this.freq = new Uint8Array(buffer, freq, capacity);
     this.stream = new Uint16Array(buffer, stream, capacity);
     this.lease = new Float64Array(buffer, lease, leases);
-    this.tick = new Uint32Array(buffer, tick, 1);
+    this.#tick = new Uint32Array(buffer, tick, 1);
+  }
+
+  /** To be called after every change in the core. */
+  catchUp(): void {
+    if (this.expires.length === 0) this.attach();
+    this.tick = this.#tick[0]!;
   }
 }

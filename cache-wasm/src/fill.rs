@@ -22,7 +22,7 @@ pub enum Target {
     Scope(Scope),
 }
 
-/// How far the stream that covers a key has come.
+/// How far the streams that cover a key have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Followed {
     /// No stream covers it.
@@ -31,6 +31,13 @@ pub enum Followed {
     Pending,
     /// One does, and has processed everything up to here.
     Upto(Position),
+}
+
+impl Followed {
+    /// How far, where that is known.
+    pub fn position(self) -> Option<Position> {
+        if let Followed::Upto(position) = self { Some(position) } else { None }
+    }
 }
 
 /// What becomes of an answer.

@@ -13,7 +13,7 @@ use wire::{Body, Change, ClientFrame, CloseCode, Codec, Item, Mode, Position, Sc
 use crate::fill::Fills;
 use crate::replica::{Begun, Phase, Replica};
 use crate::session::{Link, Session};
-use crate::slots::{StreamRef, UNFOLLOWED};
+use crate::slots::{Entry, StreamRef, UNFOLLOWED};
 use crate::store::{Put, Reason, Store};
 use crate::subs::Subs;
 
@@ -144,7 +144,7 @@ impl Follower {
         let Some(replica) = self.subs.remove(stream) else { return };
         kept.store.slots.lease[stream as usize] = f64::NEG_INFINITY;
         for slot in kept.store.slots_under(&replica.scope, stream) {
-            let other = kept.store.slots.get(slot).and_then(|entry| self.subs.covering(&entry.key));
+            let other = kept.store.slots.get(slot).and_then(|entry| self.heir(&replica, entry));
             match other {
                 Some(other) => kept.store.slots.stream[slot as usize] = other,
                 None => kept.store.remove(slot, Reason::Unfollowed),
@@ -156,6 +156,15 @@ impl Follower {
         if self.subs.is_empty() {
             self.stop();
         }
+    }
+
+    /// The stream that vouches for an entry from now on. One that began later was never told what this one had still
+    /// to tell.
+    fn heir(&self, ended: &Replica, entry: &Entry) -> Option<StreamRef> {
+        let other = self.subs.covering(&entry.key)?;
+        let begun = self.subs.get(other)?.position()?;
+        let reached = |at: Position| at.epoch == begun.epoch && at.offset >= begun.offset;
+        (ended.position().is_some_and(reached) || entry.seen.is_some_and(reached)).then_some(other)
     }
 
     /// Gives the connection up for good; it is made again when something is followed.
@@ -304,14 +313,16 @@ impl Follower {
     fn begun(&mut self, kept: &mut Kept, id: u32, sid: SubRef, position: Position, mode: Mode, now: f64) {
         let Some(stream) = self.subs.asking(id) else { return };
         let Some(replica) = self.subs.get_mut(stream) else { return };
+        let is_loss = mode == Mode::Reset || replica.position().is_some();
         match replica.begun(id, sid, position, mode) {
             Begun::Ignored | Begun::Continue => {}
             Begun::Adopt { position, stamp } => {
-                self.reset(kept, stream, position, mode == Mode::Reset);
+                self.reset(kept, stream, position, is_loss);
                 self.vouch(kept, stream, stamp);
             }
             Begun::Contradiction => {
                 replica.forget();
+                self.void(kept, stream);
                 self.resync(kept, stream, now);
             }
         }
@@ -324,16 +335,22 @@ impl Follower {
         replica.adopt(position);
         kept.fills.raise_scope(&replica.scope, position);
         if is_loss {
-            kept.store.purge_scope(&replica.scope, None, Reason::Reset);
-            self.counters.resets += 1;
-            self.outputs.push_back(Output::Changed(stream, Changed { purged: true, ..Changed::default() }));
+            self.void(kept, stream);
         } else {
             kept.store.purge_stream(&replica.scope, stream, Reason::Reset);
         }
     }
 
-    fn change(&mut self, kept: &mut Kept, sid: SubRef, change: Change, now: f64) {
+    fn void(&mut self, kept: &mut Kept, stream: StreamRef) {
+        let Some(replica) = self.subs.get(stream) else { return };
+        kept.store.purge_scope(&replica.scope, None, Reason::Reset);
+        self.counters.resets += 1;
+        self.outputs.push_back(Output::Changed(stream, Changed { purged: true, ..Changed::default() }));
+    }
+
+    fn change(&mut self, kept: &mut Kept, sid: SubRef, mut change: Change, now: f64) {
         let Some(stream) = self.subs.following(sid) else { return };
+        self.demote(stream, &mut change);
         let Some(replica) = self.subs.get_mut(stream) else { return };
         match replica.check(change.span) {
             Verdict::Duplicate => self.counters.duplicates += 1,
@@ -347,6 +364,21 @@ impl Follower {
                 replica.advance(to);
                 self.counters.applied += 1;
                 self.outputs.push_back(Output::Changed(stream, changed));
+            }
+        }
+    }
+
+    /// A value may be older than what another stream has told of its key already: then it says that the key changed,
+    /// and no more.
+    fn demote(&self, stream: StreamRef, change: &mut Change) {
+        let Some(epoch) = self.subs.get(stream).and_then(Replica::epoch) else { return };
+        let is_ahead = |at: Position| at.epoch != epoch || at.offset > change.span.to();
+        let ahead = self.subs.iter().filter(|(other, _)| *other != stream);
+        let ahead = ahead.filter(|(_, replica)| replica.position().is_some_and(is_ahead));
+        let ahead: Vec<&Scope> = ahead.map(|(_, replica)| &replica.scope).collect();
+        for item in &mut change.items {
+            if matches!(item.body, Body::Value { .. }) && ahead.iter().any(|scope| scope.contains(&item.key)) {
+                item.body = Body::Changed;
             }
         }
     }

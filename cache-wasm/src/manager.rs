@@ -9,7 +9,6 @@ use wire::{Body, Codec, Key, Position, Scope, ServerFrame, Tag};
 use crate::category::CategoryOptions;
 use crate::fill::{Fills, Followed, Ruling, Target, Ticket};
 use crate::follow::{Follower, Input, Kept, Output};
-use crate::replica::Replica;
 use crate::slots::{Slot, Slots, StreamRef, UNFOLLOWED};
 use crate::stats::{CategoryStats, FillStats, Stats, StreamStats, SubscriptionStats};
 use crate::store::{Effect, Put, PutError, Reason, Store};
@@ -251,15 +250,14 @@ impl Manager {
     /// Begins to read a key: the ticket, and the position to ask for.
     pub fn begin_fill(&mut self, category: u16, key: Key) -> (Ticket, Option<Position>) {
         self.fill_stats.started += 1;
-        let cursor = self.cursor_of(&key);
+        let cursor = self.followed(&key).1.position();
         (self.fills.begin(category, Target::Key(key), cursor), cursor)
     }
 
     /// Begins to read a scope: the ticket, and the position to ask for.
     pub fn begin_load(&mut self, category: u16, scope: Scope) -> (Ticket, Option<Position>) {
         self.fill_stats.started += 1;
-        let cursor = self.followed_scope(&scope).1;
-        let cursor = if let Followed::Upto(position) = cursor { Some(position) } else { None };
+        let cursor = self.farthest(|followed| followed.overlaps(&scope)).position();
         (self.fills.begin(category, Target::Scope(scope), cursor), cursor)
     }
 
@@ -288,6 +286,9 @@ impl Manager {
             }
         }
         self.fill_stats.accepted += 1;
+        if let Some(slot) = self.read_later(fill.category, key, answer.as_of, now) {
+            return Filled::Stored(slot);
+        }
         let Some(bytes) = answer.bytes else {
             if let Some(slot) = self.store.find(fill.category, key) {
                 self.store.remove(slot, Reason::Gone);
@@ -309,8 +310,7 @@ impl Manager {
             Ok(_) => return self.malformed("it is another frame".into()),
             Err(error) => return self.malformed(error.to_string()),
         };
-        let (stream, followed) = self.followed_scope(scope);
-        match fill.judge_whole(as_of, followed) {
+        match fill.judge_whole(as_of, self.followed_scope(scope)) {
             Ruling::Accept | Ruling::Deliver => {}
             Ruling::Unfenced => return self.malformed("it carries no position".into()),
             Ruling::Retry(min) => {
@@ -325,8 +325,14 @@ impl Manager {
                 continue;
             }
             let text = item.key.as_str().to_owned();
+            // Of a scope that is not followed, a part may be.
+            let (stream, followed) = self.followed(&item.key);
             if fill.judge(&item.key, as_of, followed) != Ruling::Accept {
                 late.push(text);
+                continue;
+            }
+            if self.read_later(fill.category, &item.key, as_of, now).is_some() {
+                keys.push(text);
                 continue;
             }
             let (bytes, seen) = (payload.as_bytes().into(), as_of.filter(|_| stream != UNFOLLOWED));
@@ -346,24 +352,41 @@ impl Manager {
         Loaded::Malformed(why)
     }
 
-    fn cursor_of(&self, key: &Key) -> Option<Position> {
-        self.follower.subs.get(self.follower.subs.covering(key)?)?.position()
+    /// What a key holds already, if that was read later than an answer of `as_of`. One past its age is not counted.
+    fn read_later(&self, category: u16, key: &Key, as_of: Option<Position>, now: f64) -> Option<Slot> {
+        let slot = self.store.find(category, key).filter(|&slot| now < self.store.slots.expires[slot as usize])?;
+        let (seen, as_of) = (self.store.slots.get(slot)?.seen?, as_of?);
+        (seen.epoch == as_of.epoch && seen.offset > as_of.offset).then_some(slot)
     }
 
     fn followed(&self, key: &Key) -> (StreamRef, Followed) {
-        self.standing(self.follower.subs.covering(key))
+        let stream = self.follower.subs.covering(key).unwrap_or(UNFOLLOWED);
+        (stream, self.farthest(|followed| followed.contains(key)))
     }
 
-    /// The stream that covers all of a scope.
-    fn followed_scope(&self, scope: &Scope) -> (StreamRef, Followed) {
-        let covering = self.follower.subs.iter().filter(|(_, replica)| replica.scope.covers(scope));
-        self.standing(covering.max_by_key(|(_, replica)| replica.position().is_some()).map(|(stream, _)| stream))
+    /// How far a scope has come that one stream covers whole.
+    fn followed_scope(&self, scope: &Scope) -> Followed {
+        let mut replicas = self.follower.subs.iter();
+        match replicas.any(|(_, replica)| replica.scope.covers(scope)) {
+            true => self.farthest(|followed| followed.overlaps(scope)),
+            false => Followed::No,
+        }
     }
 
-    fn standing(&self, stream: Option<StreamRef>) -> (StreamRef, Followed) {
-        let Some(stream) = stream else { return (UNFOLLOWED, Followed::No) };
-        let position = self.follower.subs.get(stream).and_then(Replica::position);
-        (stream, position.map_or(Followed::Pending, Followed::Upto))
+    /// How far the farthest of some streams has come: each may have been told what the others have not yet. While
+    /// they are of two epochs nothing can be compared with both, and nothing is kept.
+    fn farthest(&self, is_one: impl Fn(&Scope) -> bool) -> Followed {
+        let mut farthest = Followed::No;
+        for (_, replica) in self.follower.subs.iter().filter(|(_, replica)| is_one(&replica.scope)) {
+            farthest = match (farthest, replica.position()) {
+                (Followed::Upto(before), Some(position)) if before.epoch != position.epoch => return Followed::Pending,
+                (Followed::Upto(before), Some(position)) if before.offset >= position.offset => Followed::Upto(before),
+                (_, Some(position)) => Followed::Upto(position),
+                (Followed::No, None) => Followed::Pending,
+                (before, None) => before,
+            };
+        }
+        farthest
     }
 
     /// Whether a stream that covers the key has yet to say where it stands: a fill begun now would not be kept.
@@ -373,7 +396,7 @@ impl Manager {
 
     /// The same for a scope.
     pub fn is_scope_pending(&self, scope: &Scope) -> bool {
-        self.followed_scope(scope).1 == Followed::Pending
+        self.followed_scope(scope) == Followed::Pending
     }
 
     /// Everything there is to count.

@@ -176,7 +176,8 @@ impl Store {
         let existing = category.index.get(&put.key);
         if let Some(error) = self.too_large(category, put.bytes.len()) {
             if let Some(slot) = existing {
-                self.remove(slot, Reason::Replaced);
+                // `Replaced` would say that the slot is still the key's.
+                self.remove(slot, Reason::Evicted);
             }
             return Err(error);
         }

@@ -275,9 +275,17 @@ pub async fn run(
     if batching.await.is_err() {
         tracing::error!("the batcher failed; records that waited may be lost");
     }
+    if tokio::time::timeout(DRAIN, handed_over(&edge)).await.is_err() {
+        tracing::warn!("followers were not told of the last commits; they come back for them");
+    }
     edge.draining.send_replace(true);
     stop_serving.send_replace(true);
-    if tokio::time::timeout(DRAIN, serving).await.is_err() {
+    let ended = async {
+        drop(serving.await);
+        // The listener does not wait for sockets that were upgraded: each holds the flag until it has closed.
+        edge.draining.closed().await;
+    };
+    if tokio::time::timeout(DRAIN, ended).await.is_err() {
         tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
     }
     probing.abort();
@@ -285,13 +293,18 @@ pub async fn run(
     Ok(())
 }
 
-/// Resolves when the process is asked to end: Ctrl-C or SIGTERM.
-pub async fn terminated() {
+/// Resolves when the process is asked to end: Ctrl-C or SIGTERM. Both are listened for from the call on, not from the
+/// first poll. A signal that cannot be listened for ends the process in its own way.
+pub fn terminated() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupted = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! { _ = interrupted => {}, _ = terminate.recv() => {} },
-        Err(_) => drop(interrupted.await),
+    let listened = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        let mut signals: Vec<_> = listened.into_iter().flatten().collect();
+        if signals.is_empty() {
+            return std::future::pending().await;
+        }
+        let received = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(received).await;
     }
 }
 
@@ -305,6 +318,20 @@ async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Arc<Commit>>) {
     while let Some(commit) = announced.recv().await {
         edge.hub.publish(&commit);
         metrics::counter!("edge_published_total").increment(1);
+    }
+}
+
+/// Waits until what is committed has been handed to the followers' mailboxes.
+async fn handed_over(edge: &Edge) {
+    for partition in edge.store.layout().partitions() {
+        let Ok(store) = edge.store.head(partition).await else { continue };
+        let is_behind = || {
+            let hub = edge.hub.head(partition);
+            hub.epoch != store.epoch || hub.offset < store.offset
+        };
+        while is_behind() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

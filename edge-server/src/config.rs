@@ -12,6 +12,9 @@ use crate::fetch::BaseUrl;
 /// The prefix of environment variables; levels are joined by two underscores: `EDGE__SOURCES__MLB__ENABLED=true`.
 pub const ENV_PREFIX: &str = "EDGE";
 
+/// The most that `store.push_max_bytes` may be: 50 such values fit into one frame many times over.
+const PUSH_MAX: usize = 16 * 1024;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -224,6 +227,10 @@ impl Config {
         refuse(
             !(1..=50).contains(&self.batch.items),
             format!("batch.items: 1 to 50 records make a commit, not {}", self.batch.items),
+        )?;
+        refuse(
+            self.store.push_max_bytes > PUSH_MAX,
+            format!("store.push_max_bytes: at most {PUSH_MAX}, not {}", self.store.push_max_bytes),
         )?;
         refuse(hb_ms < 100, format!("stream.hb_ms: at least 100 milliseconds, not {hb_ms}"))?;
         refuse(

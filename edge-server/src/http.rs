@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Query, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -35,15 +35,24 @@ const CACHE_MIN: HeaderName = HeaderName::from_static("cache-min");
 const CACHE_AS_OF: HeaderName = HeaderName::from_static("cache-as-of");
 const CACHE_VERSION: HeaderName = HeaderName::from_static("cache-version");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
+/// Milliseconds that a value still lives.
+const CACHE_TTL: HeaderName = HeaderName::from_static("cache-ttl");
 /// The media type of a `got` frame in postcard.
 const FRAME_TYPE: &str = "application/vnd.coherence+postcard";
 /// Values of one scope's answer.
 const SCAN_MAX: usize = 100_000;
+/// Names of one invalidation: all of them travel in one frame.
+const INVALIDATE_MAX: usize = 1_000;
 /// The WebSocket's read buffer: axum's own default costs 128 KiB a connection.
 const SOCKET_BUFFER: usize = 4 * 1024;
+/// The longest WebSocket message that is read. What is over the protocol's own limit is then refused with a reason; past
+/// this one the connection just ends.
+const SOCKET_MESSAGE: usize = 8 * wire::codec::CLIENT_FRAME_MAX;
 
 type Answer = Result<Response, Problem>;
 type Shared = State<Arc<Edge>>;
+/// The key of a path: what is not UTF-8 is refused.
+type PathKey = Result<Path<String>, PathRejection>;
 
 /// Serves requests until it is told to stop, then lets open ones end.
 pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stopped: watch::Receiver<bool>) {
@@ -90,7 +99,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE, CACHE_MIN, CACHE_TAG])
-        .expose_headers([CACHE_AS_OF, CACHE_VERSION, CACHE_TAG])
+        .expose_headers([CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
 }
 
 async fn count(request: Request, next: Next) -> Response {
@@ -139,6 +148,10 @@ fn key_of(text: &str) -> Result<Key, Problem> {
     Key::parse(text).map_err(|error| Problem::bad_request(format!("key `{text}`: {error}")))
 }
 
+fn path(key: PathKey) -> Result<String, Problem> {
+    key.map(|Path(key)| key).map_err(|rejection| Problem::bad_request(rejection.body_text()))
+}
+
 fn min_of(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
     let Some(value) = headers.get(CACHE_MIN) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
@@ -167,8 +180,8 @@ pub(crate) fn payload_of(body: &[u8]) -> Result<Payload, String> {
         .map_err(|error| format!("the value is not JSON: {error}"))
 }
 
-async fn entry(State(edge): Shared, Path(key): Path<String>, headers: HeaderMap) -> Answer {
-    let key = key_of(&key)?;
+async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer {
+    let key = key_of(&path(key)?)?;
     let min = min_of(&headers)?;
     let partition = edge.store().layout().of_key(&key);
     edge.reach(partition, min).await?;
@@ -191,7 +204,7 @@ async fn entry(State(edge): Shared, Path(key): Path<String>, headers: HeaderMap)
         headers.insert(CACHE_TAG, header_of(&tags.join(",")));
     }
     if let Some(end) = stored.expires_at {
-        headers.insert("cache-ttl", HeaderValue::from(end.saturating_sub(edge.now_ms()).max(1)));
+        headers.insert(CACHE_TTL, HeaderValue::from(end.saturating_sub(edge.now_ms()).max(1)));
     }
     Ok(response)
 }
@@ -211,13 +224,13 @@ fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
 
 async fn put_entry(
     State(edge): Shared,
-    Path(key): Path<String>,
+    key: PathKey,
     parameters: Result<Query<PutQuery>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     check_writer(&edge, &headers)?;
-    let (key, tags) = (key_of(&key)?, tags_of(&headers)?);
+    let (key, tags) = (key_of(&path(key)?)?, tags_of(&headers)?);
     let PutQuery { ttl_ms, source_ts } = query(parameters)?;
     let body = axum::body::to_bytes(body, VALUE_MAX)
         .await
@@ -228,12 +241,12 @@ async fn put_entry(
 
 async fn delete_entry(
     State(edge): Shared,
-    Path(key): Path<String>,
+    key: PathKey,
     parameters: Result<Query<PutQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Answer {
     check_writer(&edge, &headers)?;
-    let key = key_of(&key)?;
+    let key = key_of(&path(key)?)?;
     let source_ts = query(parameters)?.source_ts.unwrap_or_else(|| edge.now_ms());
     write_one(&edge, Write { key, source_ts, ttl_ms: None, tags: Vec::new(), payload: None }).await
 }
@@ -307,6 +320,12 @@ struct FoundJson {
     value: Option<Payload>,
 }
 
+/// An answer in JSON. Values keep the text that they came in.
+#[derive(Serialize)]
+struct ItemsJson {
+    items: Vec<FoundJson>,
+}
+
 impl From<Found> for FoundJson {
     fn from(found: Found) -> FoundJson {
         let as_of = found.as_of.to_string();
@@ -328,7 +347,7 @@ fn found_response(items: Vec<Found>, as_of: Option<Position>, headers: &HeaderMa
         ([(header::CONTENT_TYPE, FRAME_TYPE)], frame).into_response()
     } else {
         let items: Vec<FoundJson> = items.into_iter().map(FoundJson::from).collect();
-        Json(json!({ "items": items })).into_response()
+        Json(ItemsJson { items }).into_response()
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(as_of) = as_of {
@@ -371,6 +390,11 @@ async fn invalidate(
             purges.entry(partition).or_default().tags.push(tag.clone());
         }
     }
+    let named = body.keys.len() + body.scopes.len() + body.tags.len();
+    if named > INVALIDATE_MAX {
+        let detail = format!("{named} names are given; at most {INVALIDATE_MAX} are allowed: name a scope instead");
+        return Err(Problem::too_large(detail));
+    }
     if purges.is_empty() {
         return Err(Problem::bad_request("nothing is named; send {\"keys\":[..],\"scopes\":[..],\"tags\":[..]}"));
     }
@@ -397,8 +421,8 @@ async fn stream(
     Ok(upgrade
         .protocols([codec.subprotocol()])
         .read_buffer_size(SOCKET_BUFFER)
-        .max_message_size(wire::codec::CLIENT_FRAME_MAX)
-        .max_frame_size(wire::codec::CLIENT_FRAME_MAX)
+        .max_message_size(SOCKET_MESSAGE)
+        .max_frame_size(SOCKET_MESSAGE)
         .on_upgrade(move |socket| ws::serve(socket, codec, edge)))
 }
 

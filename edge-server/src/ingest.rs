@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use wire::{Key, Tag};
 
@@ -55,7 +55,7 @@ struct LineReject {
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
     key: Key,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
     #[serde(default)]
     delete: bool,
@@ -74,9 +74,14 @@ pub async fn ingest(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Bod
     // A line over the limit is skipped to its end, and reported once.
     let mut skipping = false;
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| {
-            Problem::bad_request(format!("the body ended after line {}: {error}; earlier lines stay", intake.number))
-        })?;
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) => {
+                let detail = format!("the body ended after line {}: {error}; earlier lines stay", intake.number);
+                intake.finish().await?;
+                return Err(Problem::bad_request(detail));
+            }
+        };
         rest.extend_from_slice(&chunk);
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
             let line = rest.split_to(end);
@@ -87,9 +92,7 @@ pub async fn ingest(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Bod
         }
         if rest.len() > LINE_MAX {
             if !skipping {
-                intake.number += 1;
-                intake.report.lines += 1;
-                intake.reject(format!("the line has more than {LINE_MAX} bytes"));
+                intake.line(&rest).await?;
             }
             skipping = true;
             rest.clear();
@@ -111,10 +114,14 @@ struct Intake<'a> {
 impl Intake<'_> {
     async fn line(&mut self, line: &[u8]) -> Result<(), Problem> {
         self.number += 1;
-        if line.trim_ascii().is_empty() {
+        if line.len() <= LINE_MAX && line.trim_ascii().is_empty() {
             return Ok(());
         }
         self.report.lines += 1;
+        if line.len() > LINE_MAX {
+            self.reject(format!("the line has more than {LINE_MAX} bytes"));
+            return Ok(());
+        }
         match parse(line, self.edge.now_ms()) {
             Err(reason) => self.reject(reason),
             Ok(write) => {
@@ -156,6 +163,11 @@ impl Intake<'_> {
         }
         Ok(self.report)
     }
+}
+
+/// A value that is there, `null` among them: by default serde takes that for none.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 fn parse(line: &[u8], now_ms: i64) -> Result<Write, String> {

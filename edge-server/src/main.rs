@@ -1,5 +1,6 @@
 //! Reads the command line and the configuration, runs the server, and exits: 0 after a shutdown, 2 for a mistake.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,7 +66,10 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let mut settings = arguments.set;
     settings.extend(arguments.listen.map(|listen| ("listen".into(), listen)));
     settings.extend(arguments.www.map(|www| ("www".into(), www)));
-    let config = Config::load(arguments.config.as_deref(), std::env::vars(), &settings).map_err(|e| e.to_string())?;
+    // Variables of other programs may be any bytes; one of ours that is not text is refused by its value.
+    let lossy = |text: OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+    let config = Config::load(arguments.config.as_deref(), environment, &settings).map_err(|e| e.to_string())?;
     if arguments.print_config {
         print!("{}", toml::to_string(&config).map_err(|error| error.to_string())?);
         return Ok(());
@@ -76,7 +80,9 @@ fn start(arguments: Arguments) -> Result<(), String> {
         let in_use = |error| format!("cannot listen on {address}: {error}; choose another with --listen");
         let listener = TcpListener::bind(address).await.map_err(in_use)?;
         let bound = listener.local_addr().map_err(|error| error.to_string())?;
+        // Signals first: whoever reads the line may send one at once.
+        let terminated = app::terminated();
         println!("edge-server listening on http://{bound}");
-        app::run(listener, config, app::terminated()).await
+        app::run(listener, config, terminated).await
     })
 }

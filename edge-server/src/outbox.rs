@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use wire::{Body, Change, Position, SubRef};
+use wire::{Body, Change, Position, Scope, SubRef};
 
 use crate::publish::Published;
 
@@ -109,13 +109,22 @@ impl Mailbox {
 /// Adds a change to a merged record and keeps that within its bounds.
 fn merge(earlier: &mut Change, published: &Published) {
     absorb(earlier, &published.change);
-    if earlier.items.len() > KEYS_MAX || size_of(earlier) > BYTES_MAX {
-        earlier.items.clear();
-        earlier.scopes = vec![published.scope.clone()];
+    bound(earlier, &published.scope);
+}
+
+/// Turns a record over its limits into a purge of its scope.
+pub fn bound(change: &mut Change, scope: &Scope) {
+    if change.items.len() > KEYS_MAX || size_of(change) > BYTES_MAX {
+        change.items.clear();
+        change.tags.clear();
+        change.scopes = vec![scope.clone()];
     }
 }
 
 fn size_of(change: &Change) -> usize {
     let body = |body: &Body| if let Body::Value { payload, .. } = body { payload.as_bytes().len() } else { 0 };
-    change.items.iter().map(|item| item.key.as_str().len() + 16 + body(&item.body)).sum()
+    let items: usize = change.items.iter().map(|item| item.key.as_str().len() + 16 + body(&item.body)).sum();
+    let scopes: usize = change.scopes.iter().map(|scope| scope.as_str().len()).sum();
+    let tags: usize = change.tags.iter().map(|tag| tag.as_str().len()).sum();
+    items + scopes + tags
 }

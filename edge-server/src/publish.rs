@@ -211,7 +211,12 @@ impl State {
         };
         let changes: Vec<(Scope, Change)> = concerned
             .into_iter()
-            .filter_map(|scope| Some((scope.clone(), restrict(commit, scope, self.groups.get(scope)?.told)?)))
+            .filter_map(|scope| {
+                let mut change = restrict(commit, scope, self.groups.get(scope)?.told)?;
+                // Values that end together leave in one commit, however many they are.
+                crate::outbox::bound(&mut change, scope);
+                Some((scope.clone(), change))
+            })
             .collect();
         let mut delivered = 0;
         for (scope, change) in changes {
@@ -245,6 +250,7 @@ impl State {
             }
         }
         change.span = span;
+        crate::outbox::bound(&mut change, scope);
         Some(change)
     }
 }

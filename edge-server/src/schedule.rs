@@ -29,7 +29,7 @@ struct Waiting {
 impl Queue {
     /// Adds a request; one of the same topic that waits is replaced.
     pub fn add(&mut self, request: Request, now_ms: u64) {
-        let due = now_ms + request.after_ms;
+        let due = now_ms.saturating_add(request.after_ms);
         self.waiting.insert(request.topic.clone(), Waiting { request, due });
     }
 

@@ -7,8 +7,8 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use wire::{
-    Body, Change, ClientFrame, CloseCode, Codec, Found, Key, Limits, Mode, Offset, Position, Scope, ServerFrame, Span,
-    SubId, SubRef,
+    Body, Change, ClientFrame, CloseCode, Codec, Found, Key, Limits, Mode, Position, Scope, ServerFrame, Span, SubId,
+    SubRef,
 };
 
 use crate::outbox::Waiting;
@@ -81,7 +81,7 @@ struct Following {
     scope: Scope,
     partition: Partition,
     /// Up to where the client has been told.
-    told: Offset,
+    told: Position,
 }
 
 /// A connection's state.
@@ -200,7 +200,7 @@ impl Session {
     pub fn begun(&mut self, id: SubId, scope: Scope, begun: Begun, now_ms: u64) {
         let Begun { sid, partition, position, mode, replay } = begun;
         self.send(&ServerFrame::SubOk { id, sid, epoch: position.epoch, offset: position.offset, mode });
-        self.subs.insert(sid, Following { scope, partition, told: position.offset });
+        self.subs.insert(sid, Following { scope, partition, told: position });
         if let Some(change) = replay {
             self.tell(sid, Waiting::Merged(change));
         }
@@ -219,13 +219,13 @@ impl Session {
         let Some(following) = self.subs.get_mut(&sid) else { return };
         match waiting {
             Waiting::Shared(published) if self.values => {
-                following.told = published.change.span.to();
+                following.told.offset = published.change.span.to();
                 self.frames.push_back(published.frame(self.codec));
             }
             Waiting::Shared(published) => self.tell_change(sid, published.change.clone()),
             Waiting::Merged(change) => self.tell_change(sid, change),
             Waiting::Reset(position) => {
-                following.told = position.offset;
+                following.told = position;
                 let why = "the server lost the stream's thread".into();
                 self.send(&ServerFrame::Reset { sid, epoch: position.epoch, offset: position.offset, why });
             }
@@ -234,7 +234,7 @@ impl Session {
 
     fn tell_change(&mut self, sid: SubRef, mut change: Change) {
         if let Some(following) = self.subs.get_mut(&sid) {
-            following.told = change.span.to();
+            following.told.offset = change.span.to();
         }
         if !self.values {
             let values = change.items.iter_mut().filter(|item| matches!(item.body, Body::Value { .. }));
@@ -247,7 +247,7 @@ impl Session {
     pub fn wake(&self, now_ms: u64) -> Due {
         let close = |code, reason: &str| Due::Close(Violation { code, reason: reason.into() });
         if !self.greeted && now_ms >= self.heard + HELLO_MS {
-            return close(CloseCode::Protocol, "no hello came");
+            return close(CloseCode::Slow, "no hello came");
         }
         if now_ms >= self.heard + self.silence_ms() {
             return close(CloseCode::Slow, "nothing was heard from the client");
@@ -265,11 +265,13 @@ impl Session {
     pub fn beat(&mut self, heads: &HashMap<Partition, Position>, now_ms: u64) {
         let mut subs = Vec::with_capacity(self.subs.len());
         for (&sid, following) in &mut self.subs {
-            let Some(head) = heads.get(&following.partition) else { continue };
-            let to = head.offset.max(following.told);
-            if let Ok(span) = Span::new(following.told, to) {
+            // A head of another epoch was read before the reset that has been told since.
+            let head = heads.get(&following.partition).filter(|head| head.epoch == following.told.epoch);
+            let Some(head) = head else { continue };
+            let to = head.offset.max(following.told.offset);
+            if let Ok(span) = Span::new(following.told.offset, to) {
                 subs.push((sid, span));
-                following.told = to;
+                following.told.offset = to;
             }
         }
         self.send(&ServerFrame::Hb { echo: self.echo, subs });

@@ -1,7 +1,7 @@
 //! The truth: values, their versions and the log of what changed, per partition. One contract, several stores.
 //!
 //! A commit is atomic: the values, the log entry and the announcement, or nothing. Announcements of a partition leave
-//! in the order of their offsets. `tests/store.rs` holds the contract that every store passes.
+//! in the order of their offsets. `tests/edge/store_contract.rs` holds the contract that every store passes.
 
 pub mod embedded;
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use wire::{CloseCode, Codec};
+use wire::{Body, CloseCode, Codec, Found};
 
 use crate::app::{Edge, raised};
 use crate::outbox::Mailbox;
@@ -14,6 +15,10 @@ use crate::session::{Due, Request, Session, Violation};
 
 /// How long one frame may take to leave.
 const PROGRESS: Duration = Duration::from_secs(15);
+/// Bytes of the values of one `got`, well under what a client takes as one frame.
+const GOT_MAX: usize = wire::codec::SERVER_FRAME_MAX / 2;
+/// How long the other side's part of a close is waited for.
+const CLOSING: Duration = Duration::from_secs(1);
 /// How long after a drain clients come back, in milliseconds, and over how much more they spread.
 const DRAIN_AFTER_MS: u32 = 200;
 const DRAIN_JITTER_MS: u32 = 2_000;
@@ -28,11 +33,13 @@ enum End {
 
 /// Serves a connection until it ends.
 pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
+    // Held until the connection has closed: the server waits for that when it goes away.
+    let mut draining = edge.draining();
     let id = edge.next_connection();
     let mailbox = Arc::new(Mailbox::default());
     let mut session = Session::new(id, codec, edge.timing(), edge.clock_ms());
     metrics::gauge!("edge_connections").increment(1.0);
-    let end = converse(&mut socket, &mut session, &mailbox, &edge).await;
+    let end = converse(&mut socket, &mut session, &mailbox, &edge, &mut draining).await;
     for scope in session.scopes() {
         edge.hub().unsubscribe(scope, id);
     }
@@ -43,15 +50,20 @@ pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
         // A close frame holds at most 123 bytes of reason.
         let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
         let frame = Message::Close(Some(CloseFrame { code: code.code(), reason: reason.into() }));
-        if timeout(PROGRESS, socket.send(frame)).await.is_ok_and(|sent| sent.is_ok()) {
-            // Until the client has answered the close, or for a moment.
-            while let Ok(Some(Ok(_))) = timeout(Duration::from_secs(1), socket.recv()).await {}
-        }
+        drop(timeout(PROGRESS, socket.send(frame)).await);
     }
+    // Reading on sends the answer to the client's close, or takes the client's answer to this side's.
+    let closed = async { while let Some(Ok(_)) = socket.recv().await {} };
+    drop(timeout(CLOSING, closed).await);
 }
 
-async fn converse(socket: &mut WebSocket, session: &mut Session, mailbox: &Arc<Mailbox>, edge: &Arc<Edge>) -> End {
-    let mut draining = edge.draining();
+async fn converse(
+    socket: &mut WebSocket,
+    session: &mut Session,
+    mailbox: &Arc<Mailbox>,
+    edge: &Arc<Edge>,
+    draining: &mut watch::Receiver<bool>,
+) -> End {
     loop {
         for (sid, waiting) in mailbox.take() {
             session.tell(sid, waiting);
@@ -75,7 +87,10 @@ async fn converse(socket: &mut WebSocket, session: &mut Session, mailbox: &Arc<M
                     Due::Close(violation) => return End::Close(violation),
                 }
             }
-            () = raised(&mut draining) => {
+            () = raised(draining) => {
+                for (sid, waiting) in mailbox.take() {
+                    session.tell(sid, waiting);
+                }
                 session.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
                 if let Err(end) = flush(socket, session).await {
                     return end;
@@ -117,10 +132,22 @@ async fn received(
                 .find(&keys, min)
                 .await
                 .map_err(|error| End::Close(Violation { code: CloseCode::StateLost, reason: error.to_string() }))?;
+            let bytes: usize = found.iter().map(size_of).sum();
+            if bytes > GOT_MAX {
+                let reason = format!("the answer to get {id} has over {GOT_MAX} bytes; name fewer keys");
+                return Err(End::Close(Violation { code: CloseCode::Protocol, reason }));
+            }
             session.got(id, found);
         }
     }
     Ok(())
+}
+
+fn size_of(found: &Found) -> usize {
+    match &found.value {
+        Some((_, Body::Value { payload, .. })) => found.key.as_str().len() + payload.as_bytes().len(),
+        _ => found.key.as_str().len(),
+    }
 }
 
 /// The heads first, then what waits, then the word that it was all.

@@ -59,6 +59,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let recordings = args.replay.as_deref().map(recordings).transpose()?;
     let port = port(args)?;
     let profile = if args.release { Profile::Release } else { Profile::Dev };
+    if args.check {
+        // Before the build: it is a pity to learn only minutes later that there is no browser.
+        prerequisites::chromium()?;
+    }
     build::everything(workspace, profile)?;
 
     let folder = workspace.target.join("demo");
@@ -108,9 +112,7 @@ fn check(workspace: &Workspace, server: &Server, upstream: &Server, replays: boo
     shell::say(&format!("> node www/e2e/check.mjs {} {} {mode}", server.url, upstream.url));
     let mut command = supervise::command("node".as_ref())?;
     command.args(["www/e2e/check.mjs", &server.url, &upstream.url, mode]).current_dir(&workspace.root);
-    if let Some(chromium) = prerequisites::find_chromium()? {
-        command.env("CHROMIUM", chromium);
-    }
+    command.env("CHROMIUM", prerequisites::chromium()?);
     let mut script = Supervised::spawn(command.stdout(Stdio::piped()))?;
     let mut stdout = script.child().stdout.take().context("a piped stdout")?;
     let printed = thread::spawn(move || {

@@ -7,8 +7,8 @@
 //!                                     +------ changes do not apply ---+  |
 //!                                                                        +--> finished (the feed says Final)
 //! ```
-//! A game that the schedule no longer calls Live is given up with its next answer, so that the last state written is
-//! the last state there was. A finished game is not taken up again.
+//! A game that the schedule calls something else is given up with its next answer, so that the last state written is
+//! the last state there was; one that the schedule no longer has goes on until its own feed says Final. A finished game is not taken up again.
 //!
 //! Changes are strict RFC 6902 on the whole document: an operation may copy from anywhere in it, so nothing is cut
 //! away and the operations go in order. Whatever fails costs one whole feed. This module does not decide what changed:
@@ -48,7 +48,7 @@ pub struct Mlb {
 struct Game {
     /// `None` while the whole feed is awaited.
     feed: Option<Feed>,
-    /// Set when the schedule no longer calls the game Live: its next answer is its last.
+    /// Set when the schedule calls the game something else than Live: its next answer is its last.
     leaving: bool,
 }
 
@@ -83,12 +83,12 @@ impl Mlb {
         let pause = self.poll_ms.map_or(SCHEDULE_MS, |poll_ms| SCHEDULE_MS.min(poll_ms.saturating_mul(10)));
         let mut next = vec![self.schedule_request(pause)];
 
-        // A row that cannot be read may be any game: then no game is missing.
-        let complete = schedule.rejects.is_empty();
+        // A game that is missing goes on: at midnight the day's schedule turns over while games are still played.
         for (pk, game) in &mut self.games {
-            game.leaving = schedule.is_live(*pk).map_or(complete, |live| !live);
+            game.leaving = schedule.is_live(*pk).is_some_and(|live| !live);
         }
-        if complete {
+        // A row that cannot be read may be any game: then none is forgotten.
+        if schedule.rejects.is_empty() {
             self.finished.retain(|pk| schedule.is_live(*pk).is_some());
         }
         for pk in schedule.live() {

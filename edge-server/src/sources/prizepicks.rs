@@ -50,9 +50,16 @@ struct Sweep {
     records: Vec<Record>,
     rejects: Vec<Reject>,
     /// Where a projection stands in `records`.
-    places: HashMap<String, usize>,
+    places: HashMap<String, Place>,
     /// Rows of the league that was asked for, refused ones not among them.
     own: usize,
+}
+
+/// Where a projection stands, and when upstream changed it.
+#[derive(Debug)]
+struct Place {
+    index: usize,
+    updated_ms: i64,
 }
 
 /// Where a page stands among the pages of its board.
@@ -148,9 +155,9 @@ impl Source for PrizePicks {
             let league_id = row.league().unwrap_or(asked);
             let league = self.league(league_id, &included);
             match row.take(&league, &included, now_ms) {
-                Taken::Record { id, record } => {
+                Taken::Record { id, updated_ms, record } => {
                     sweep.own += usize::from(league_id == asked);
-                    sweep.keep(id, record);
+                    sweep.keep(id, updated_ms, record);
                 }
                 Taken::Refused { key, reason } => {
                     let at = if number == 1 { format!("data[{at}]") } else { format!("page {number}, data[{at}]") };
@@ -196,13 +203,16 @@ impl Sweep {
     }
 
     /// Takes a record. Of two rows of one projection the later by its own time stays, and of equal ones the last read.
-    fn keep(&mut self, id: String, record: Record) {
-        match self.places.get(&id) {
+    fn keep(&mut self, id: String, updated_ms: i64, record: Record) {
+        match self.places.get_mut(&id) {
             None => {
-                self.places.insert(id, self.records.len());
+                self.places.insert(id, Place { index: self.records.len(), updated_ms });
                 self.records.push(record);
             }
-            Some(&place) if self.records[place].source_ts <= record.source_ts => self.records[place] = record,
+            Some(place) if place.updated_ms <= updated_ms => {
+                place.updated_ms = updated_ms;
+                self.records[place.index] = record;
+            }
             Some(_) => {}
         }
     }

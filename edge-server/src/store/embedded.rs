@@ -202,7 +202,8 @@ impl State {
         let held = before.and_then(|slot| slot.value(now_ms));
         let same = match (held, &write.payload) {
             (Some(held), Some(payload)) => held.payload == *payload && held.tags == write.tags,
-            (None, None) => true,
+            // A value that ended and has not left yet was never told to be gone.
+            (None, None) => !matches!(before, Some(Slot::Value(_))),
             _ => false,
         };
         let ends = |ttl_ms: Option<u64>| ttl_ms.map(|ttl| now_ms.saturating_add_unsigned(ttl));

@@ -35,10 +35,15 @@ function GameCard({ card, current }: Drawn) {
         {card.phase === "before" ? card.detail : card.play}
       </p>
       {card.phase === "live" && (
-        <p class="game-pitch quiet">{card.play ? card.pitch : `${card.batter} against ${card.pitcher}`}</p>
+        <p class="game-pitch quiet">{card.play ? card.pitch : duel(card)}</p>
       )}
     </article>
   );
+}
+
+/** Who faces whom, or the upstream's word for a game that has nobody at bat. */
+function duel({ batter, pitcher, detail }: Card): string {
+  return batter && pitcher ? `${batter} against ${pitcher}` : detail;
 }
 
 function Team({ side, ahead }: { side: Side; ahead: boolean }) {

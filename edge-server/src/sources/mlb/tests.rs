@@ -323,7 +323,7 @@ fn a_finished_game_is_told_a_last_time_and_not_taken_up_again() {
 
 #[test]
 fn a_game_the_schedule_gives_up_ends_with_its_next_answer() {
-    for games in [vec![], vec![game(PK, "Preview")], vec![game(PK, "Final")]] {
+    for games in [vec![game(PK, "Preview")], vec![game(PK, "Final")]] {
         let (mut mlb, next) = following();
         assert_eq!(paths(&schedule(&mut mlb, &games).next), [SCHEDULE_PATH]);
         let outcome = accept(&mut mlb, &next, &changes(&[replace("/liveData/linescore/outs", json!(2))]));
@@ -336,9 +336,16 @@ fn a_game_the_schedule_gives_up_ends_with_its_next_answer() {
 }
 
 #[test]
-fn a_game_given_up_and_found_again_goes_on() {
+fn a_game_the_schedule_no_longer_has_goes_on() {
     let (mut mlb, next) = following();
     schedule(&mut mlb, &[]);
+    assert_eq!(accept(&mut mlb, &next, &json!([])).next, [next]);
+}
+
+#[test]
+fn a_game_given_up_and_found_again_goes_on() {
+    let (mut mlb, next) = following();
+    schedule(&mut mlb, &[game(PK, "Preview")]);
     assert_eq!(paths(&schedule(&mut mlb, &[game(PK, "Live")]).next), [SCHEDULE_PATH], "a request is under way still");
     assert_eq!(accept(&mut mlb, &next, &json!([])).next, [next]);
 }

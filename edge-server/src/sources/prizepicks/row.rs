@@ -151,8 +151,16 @@ struct Line<'a> {
 /// What became of a row.
 #[derive(Debug)]
 pub(super) enum Taken {
-    Record { id: String, record: Record },
-    Refused { key: Option<Key>, reason: &'static str },
+    /// A line, with what orders two rows of one id: when upstream changed it.
+    Record {
+        id: String,
+        updated_ms: i64,
+        record: Record,
+    },
+    Refused {
+        key: Option<Key>,
+        reason: &'static str,
+    },
     OfAnotherType,
 }
 
@@ -204,7 +212,8 @@ impl Row {
         self.relationships.as_ref()?.league.as_ref()?.data.id.parse().ok()
     }
 
-    /// Makes the record. A time that lies ahead of `now_ms` is not believed: it would outlast every later answer.
+    /// Makes the record. It is observed now: the board says what holds, and a line that left the board and comes back
+    /// with an old update must not lose against its own removal.
     pub(super) fn take(self, league: &League, included: &Included, now_ms: i64) -> Taken {
         match self.kind.as_deref() {
             Some("projection") => {}
@@ -217,16 +226,16 @@ impl Row {
         };
         match self.line(league, included) {
             Ok((line, about)) => {
-                let updated_ms = line.updated_at.and_then(milliseconds).filter(|&updated_ms| updated_ms <= now_ms);
+                let updated_ms = line.updated_at.and_then(milliseconds).unwrap_or(i64::MIN);
                 let live = line.is_live || line.status == Some("in_progress");
                 let record = Record {
                     key,
-                    source_ts: updated_ms.unwrap_or(now_ms),
+                    source_ts: now_ms,
                     priority: if live { Priority::Live } else { Priority::Props },
                     tags: tags(about.team.as_deref(), line.player_id),
                     payload: Some(payload(&line)),
                 };
-                Taken::Record { id: line.projection.to_owned(), record }
+                Taken::Record { id: line.projection.to_owned(), updated_ms, record }
             }
             Err(reason) => Taken::Refused { key: Some(key), reason },
         }

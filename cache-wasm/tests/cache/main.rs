@@ -1,0 +1,21 @@
+//! What the cache promises, tested on its core: frames in, reads out, in virtual time.
+//!
+//! `page` is a browser page without a browser and `server` a model of the other end. The rules R1 to R7 and the
+//! promises P1 to P5 that test names and comments refer to are those of `wire/README.md`.
+
+mod coherence;
+mod connection;
+mod fills;
+mod leases;
+mod loads;
+mod mirror;
+mod oracle;
+mod order;
+mod overlap;
+mod page;
+mod resets;
+mod scopes;
+mod server;
+mod steps;
+mod store;
+mod store_model;

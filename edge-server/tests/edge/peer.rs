@@ -1,0 +1,124 @@
+//! A client of the stream, over a real socket.
+
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use wire::{Change, ClientFrame, Codec, Mode, Position, ServerFrame, SubRef};
+
+use crate::commits::scope;
+use crate::soon;
+
+pub(crate) struct Peer {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    codec: Codec,
+    requests: u32,
+}
+
+/// How a subscription began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Followed {
+    pub(crate) sid: SubRef,
+    pub(crate) mode: Mode,
+    pub(crate) position: Position,
+}
+
+impl Peer {
+    /// Connects and says nothing.
+    pub(crate) async fn connect(address: SocketAddr, codec: Codec) -> Peer {
+        let mut request = format!("ws://{address}/v1/stream").into_client_request().unwrap();
+        let protocol = codec.subprotocol().parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let (socket, answer) = soon("an upgrade", connect_async(request)).await.unwrap();
+        assert_eq!(answer.headers()["sec-websocket-protocol"], codec.subprotocol());
+        Peer { socket, codec, requests: 0 }
+    }
+
+    /// Connects and is welcomed.
+    pub(crate) async fn welcomed(address: SocketAddr, codec: Codec) -> Peer {
+        let mut peer = Peer::connect(address, codec).await;
+        peer.say(&ClientFrame::Hello { token: None, values: true }).await;
+        let frame = peer.hear().await;
+        assert!(matches!(frame, ServerFrame::Welcome { .. }), "{frame:?}");
+        peer
+    }
+
+    pub(crate) async fn say(&mut self, frame: &ClientFrame) {
+        let bytes = self.codec.encode_client(frame).unwrap();
+        self.send(match self.codec {
+            Codec::Postcard => Message::Binary(bytes.into()),
+            Codec::Json => Message::Text(String::from_utf8(bytes).unwrap().into()),
+        })
+        .await;
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
+    }
+
+    pub(crate) async fn message(&mut self) -> Message {
+        soon("a message", self.socket.next()).await.expect("the connection ended without a close frame").unwrap()
+    }
+
+    /// The next frame.
+    pub(crate) async fn hear(&mut self) -> ServerFrame {
+        match (self.message().await, self.codec) {
+            (Message::Binary(bytes), Codec::Postcard) => self.codec.decode_server(&bytes).unwrap(),
+            (Message::Text(text), Codec::Json) => self.codec.decode_server(text.as_bytes()).unwrap(),
+            (message, codec) => panic!("{message:?} in a session of {codec:?}"),
+        }
+    }
+
+    /// The next frame that is no heartbeat. Heartbeats are answered.
+    pub(crate) async fn news(&mut self) -> ServerFrame {
+        loop {
+            match self.hear().await {
+                ServerFrame::Hb { .. } => self.say(&ClientFrame::Pong { stamp: 1 }).await,
+                frame => return frame,
+            }
+        }
+    }
+
+    /// Follows a scope.
+    pub(crate) async fn follow(&mut self, name: &str, since: Option<Position>) -> Followed {
+        self.requests += 1;
+        let asked = self.requests;
+        self.say(&ClientFrame::Sub { id: asked, scope: scope(name), since, stamp: 1 }).await;
+        match self.news().await {
+            ServerFrame::SubOk { id, sid, epoch, offset, mode } if id == asked => {
+                Followed { sid, mode, position: Position { epoch, offset } }
+            }
+            frame => panic!("{frame:?} in answer to sub {asked}"),
+        }
+    }
+
+    /// The next change, of this subscription.
+    pub(crate) async fn change(&mut self, of: Followed) -> Change {
+        match self.news().await {
+            ServerFrame::Change { sid, change } if sid == of.sid => change,
+            frame => panic!("{frame:?} in place of a change"),
+        }
+    }
+
+    /// How the server closed the connection: the next message must be that.
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
+        loop {
+            match self.message().await {
+                Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
+                Message::Ping(_) | Message::Pong(_) => {}
+                message => panic!("{message:?} in place of a close"),
+            }
+        }
+    }
+
+    /// Closes from this side, and waits for the server's answer.
+    pub(crate) async fn leave(mut self) {
+        self.socket.close(None).await.unwrap();
+        while let Some(message) = soon("the close's answer", self.socket.next()).await {
+            message.expect("the server answers a close");
+        }
+    }
+}
