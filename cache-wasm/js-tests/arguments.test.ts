@@ -61,6 +61,26 @@ test.for(BAD_KEYS)("%j is no key", async ([key, message]) => {
   await check(() => cache.fetch("props", key), message);
 });
 
+test.for<[unknown, string]>([
+  [42, "number"],
+  [undefined, "undefined"],
+  [null, "null"],
+  [["mlb:1"], "object"],
+])("a name that is %o, which TypeScript would not allow, is refused and does no harm", async ([given, what]) => {
+  const name = given as string;
+  await check(() => cache.set("props", name, 1), `the key must be a string, not ${what}`);
+  await check(() => cache.set("props", "mlb:1", 1, { tags: [name] }), `the tag must be a string, not ${what}`);
+  await check(() => cache.delete("props", name), `the key must be a string, not ${what}`);
+  await check(() => cache.fetch("props", name), `the key must be a string, not ${what}`);
+  await check(() => cache.fetchScope("props", name), `the scope must be a string, not ${what}`);
+  await check(() => cache.invalidate({ keys: [name] }), `the key must be a string, not ${what}`);
+  await check(() => cache.invalidate({ tags: [name] }), `the tag must be a string, not ${what}`);
+  expect(cache.get("props", name)).toBeUndefined();
+  cache.set("props", "mlb:1", 1);
+  expect(cache.get("props", "mlb:1")).toBe(1);
+  cache.clear();
+});
+
 test("a read of what is no key misses: no value can be there", () => {
   for (const [key] of BAD_KEYS) expect([cache.get("props", key), cache.has("props", key)]).toEqual([undefined, false]);
 });
@@ -159,12 +179,14 @@ test.for(["edge.example", "/v1", "", "ws://edge.example", "wss://edge.example", 
   },
 );
 
-test("a url needs a WebSocket, which Node 20 lacks", async () => {
+test("following needs a WebSocket, which Node 20 lacks", async () => {
   if ("WebSocket" in globalThis) return;
+  const reader = await createCache({ url: "https://edge.example" });
   await check(
-    () => createCache({ url: "https://edge.example" }),
+    () => reader.subscribe("mlb:game:", () => {}),
     "this platform has no WebSocket: pass one, as `WebSocket` of the package `ws`",
   );
+  reader.close();
 });
 
 test("without a server nothing can be followed or fetched", async () => {

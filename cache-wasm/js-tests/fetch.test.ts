@@ -142,6 +142,16 @@ test.for(INVALIDATIONS)(
   },
 );
 
+test("an answer that was in flight while the key was set is not kept, and who waits gets what was set", async () => {
+  const value = cache.fetch("props", "mlb:game:1");
+  const asked = await request(1);
+  cache.set("props", "mlb:game:1", "set");
+  asked.answer({ value: "older" });
+  expect(await value).toBe("set");
+  expect(cache.get("props", "mlb:game:1")).toBe("set");
+  expect(requests).toHaveLength(1);
+});
+
 test("an invalidation of something else leaves an answer in flight as it is", async () => {
   const value = cache.fetch("props", "mlb:game:1");
   const asked = await request(1);

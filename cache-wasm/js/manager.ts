@@ -169,7 +169,8 @@ export class ConsolidatedCacheManager {
     this.#checkOpen();
     const into = this.category(category);
     const ttl = options.ttl === undefined ? undefined : positive("ttl", options.ttl);
-    const json = toJson(key, value);
+    const json = toJson(text("key", key), value);
+    options.tags?.forEach((tag) => text("tag", tag));
     const slot = this.#change((now) => this.#core.set(into.id, key, json, ttl, options.tags, now));
     this.#tables.values[slot] = value;
     this.#tell();
@@ -183,7 +184,7 @@ export class ConsolidatedCacheManager {
   delete(category: string, key: string): boolean {
     this.#checkOpen();
     const from = this.category(category);
-    const was = this.#change(() => this.#core.delete(from.id, key));
+    const was = this.#change(() => this.#core.delete(from.id, text("key", key)));
     this.#tell();
     return was;
   }
@@ -200,9 +201,9 @@ export class ConsolidatedCacheManager {
   invalidate(what: { keys?: Iterable<string>; scope?: string; tags?: Iterable<string>; category?: string }): void {
     this.#checkOpen();
     this.#change(() => {
-      for (const key of what.keys ?? []) this.#core.invalidateKey(key);
-      if (what.scope !== undefined) this.#core.invalidateScope(what.scope);
-      for (const tag of what.tags ?? []) this.#core.invalidateTag(tag);
+      for (const key of what.keys ?? []) this.#core.invalidateKey(text("key", key));
+      if (what.scope !== undefined) this.#core.invalidateScope(text("scope", what.scope));
+      for (const tag of what.tags ?? []) this.#core.invalidateTag(text("tag", tag));
       if (what.category !== undefined) this.#core.clear(this.category(what.category).id);
     });
     this.#tell();
@@ -220,7 +221,7 @@ export class ConsolidatedCacheManager {
       const value = options.allowStale === true && !into.has(key) ? undefined : into.get<T>(key);
       if (value !== undefined) return value;
     }
-    const name = `${into.id} ${key}`;
+    const name = `${into.id} ${text("key", key)}`;
     try {
       return (await this.#flights.join(name, options.signal, (signal) => this.#fill(into, key, signal))) as T | undefined;
     } catch (error) {
@@ -234,7 +235,7 @@ export class ConsolidatedCacheManager {
   async fetchScope(category: string, scope: string, options: { signal?: AbortSignal } = {}): Promise<ScopeAnswer> {
     this.#checkOpen();
     const into = this.category(category);
-    const name = `${into.id} ${scope}`;
+    const name = `${into.id} ${text("scope", scope)}`;
     return this.#flights.join(name, options.signal, (signal) => this.#load(into, scope, signal));
   }
 
@@ -244,11 +245,14 @@ export class ConsolidatedCacheManager {
    */
   subscribe(scope: string, listener: ChangeListener, options: SubscribeOptions = {}): () => void {
     this.#checkOpen();
-    if (this.#socket === undefined) {
+    if (this.#edge === undefined) {
       throw new CacheError("argument", "nothing can be followed without a server: give `createCache` its `url`");
     }
+    if (this.#socket === undefined) {
+      throw new CacheError("argument", "this platform has no WebSocket: pass one, as `WebSocket` of the package `ws`");
+    }
     const category = options.category === undefined ? undefined : this.category(options.category).id;
-    const stream = this.#change((now) => this.#core.follow(scope, category, now));
+    const stream = this.#change((now) => this.#core.follow(text("scope", scope), category, now));
     const subscription = { stream, scope, listener };
     this.#subscriptions.add(subscription);
     this.#settle();
@@ -302,12 +306,11 @@ export class ConsolidatedCacheManager {
     if (this.#closed) throw new CacheError("closed", "the cache was closed; create another one");
   }
 
-  #makeSocket(base: string, given: CacheOptions["WebSocket"]): Socket {
+  /** `undefined` where there is no WebSocket: such a cache reads, and follows nothing. */
+  #makeSocket(base: string, given: CacheOptions["WebSocket"]): Socket | undefined {
     const platform = (globalThis as { WebSocket?: CacheOptions["WebSocket"] }).WebSocket;
     const constructor = given ?? platform;
-    if (constructor === undefined) {
-      throw new CacheError("argument", "this platform has no WebSocket: pass one, as `WebSocket` of the package `ws`");
-    }
+    if (constructor === undefined) return undefined;
     return new Socket(`${base.replace(/^http/, "ws")}/v1/stream`, constructor, {
       opened: () => this.#input((now) => this.#core.opened(now)),
       message: (bytes) => this.#input((now) => this.#core.message(bytes, now)),
@@ -555,6 +558,12 @@ function limitsOf(name: string, limits: CategoryOptions): CategoryOptions {
     ...(maxBytes === undefined ? {} : { maxBytes: positive(`category \`${name}\`: maxBytes`, maxBytes) }),
     ...(ttl === undefined ? {} : { ttl: positive(`category \`${name}\`: ttl`, ttl) }),
   };
+}
+
+/** What is no string would be read as an address beyond the module's memory. */
+function text(what: string, name: string): string {
+  if (typeof name === "string") return name;
+  throw new CacheError("argument", `the ${what} must be a string, not ${name === null ? "null" : typeof name}`);
 }
 
 function positive(what: string, number: number): number {

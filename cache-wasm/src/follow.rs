@@ -262,7 +262,7 @@ impl Follower {
         self.last_id = self.last_id.wrapping_add(1);
         let id = self.last_id;
         let Some(replica) = self.subs.get_mut(stream) else { return };
-        replica.phase = Phase::Asked { id, stamp: now };
+        replica.phase = Phase::Asked { id };
         let frame =
             ClientFrame::Sub { id, scope: replica.scope.clone(), since: replica.position(), stamp: stamp_of(now) };
         self.send(&frame);
@@ -316,10 +316,7 @@ impl Follower {
         let is_loss = mode == Mode::Reset || replica.position().is_some();
         match replica.begun(id, sid, position, mode) {
             Begun::Ignored | Begun::Continue => {}
-            Begun::Adopt { position, stamp } => {
-                self.reset(kept, stream, position, is_loss);
-                self.vouch(kept, stream, stamp);
-            }
+            Begun::Adopt(position) => self.reset(kept, stream, position, is_loss),
             Begun::Contradiction => {
                 replica.forget();
                 self.void(kept, stream);
@@ -429,9 +426,9 @@ fn apply(kept: &mut Kept, replica: &Replica, stream: StreamRef, change: Change, 
     }
     for tag in &change.tags {
         kept.fills.raise_scope(&replica.scope, upto);
-        let before = kept.store.tagged_keys(tag);
         kept.store.purge_tag(tag, Some(upto), Reason::Invalidated);
-        changed.changed.extend(before);
+        // Keys that carry it and are not kept have no name here.
+        changed.purged = true;
     }
     for item in change.items {
         apply_item(kept, replica, stream, upto, item, &mut changed, now);

@@ -201,6 +201,8 @@ impl Manager {
         tags: Vec<Tag>,
         now: f64,
     ) -> Result<Slot, PutError> {
+        // An answer that is in flight was asked for before this.
+        self.fills.void_key(&key);
         let stream = self.follower.subs.covering(&key);
         let seen = stream.and_then(|stream| self.follower.subs.get(stream)?.position());
         let stream = stream.unwrap_or(UNFOLLOWED);

@@ -17,12 +17,10 @@ use wire::{Cursor, Epoch, Mode, Offset, Position, Scope, Span, SubId, SubRef, Ve
 pub enum Phase {
     /// No connection, or not asked yet.
     Waiting,
-    /// Asked, with the request's number and the stamp it carried.
+    /// Asked.
     Asked {
-        /// Its number: the generation. Answers to an earlier one are ignored.
+        /// The request's number: the generation. Answers to an earlier one are ignored.
         id: SubId,
-        /// The cache's clock when it was sent.
-        stamp: f64,
     },
     /// The server follows up.
     Following {
@@ -31,19 +29,14 @@ pub enum Phase {
     },
 }
 
-/// What the answer to a subscription obliges to.
+/// What the answer to a subscription obliges to. None of them vouches: the heartbeat behind it does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Begun {
     /// An answer of an earlier flow: nothing.
     Ignored,
-    /// Void what is kept under the scope and adopt the position. It vouches from the stamp on.
-    Adopt {
-        /// The position adopted.
-        position: Position,
-        /// The stamp of the request.
-        stamp: f64,
-    },
-    /// The stream goes on; nothing is vouched for before the replay has been applied.
+    /// Void what is kept under the scope and adopt this position.
+    Adopt(Position),
+    /// The stream goes on after the cursor; the replay follows.
     Continue,
     /// The answer contradicts the cursor: ask again from nothing.
     Contradiction,
@@ -81,7 +74,7 @@ impl Replica {
 
     /// Takes the answer to a subscription.
     pub fn begun(&mut self, id: SubId, sid: SubRef, position: Position, mode: Mode) -> Begun {
-        let Phase::Asked { id: asked, stamp } = self.phase else { return Begun::Ignored };
+        let Phase::Asked { id: asked } = self.phase else { return Begun::Ignored };
         if asked != id {
             return Begun::Ignored;
         }
@@ -89,7 +82,7 @@ impl Replica {
             Mode::Fresh | Mode::Reset => {
                 self.phase = Phase::Following { sid };
                 self.adopt(position);
-                Begun::Adopt { position, stamp }
+                Begun::Adopt(position)
             }
             Mode::Replayed if self.position() == Some(position) => {
                 self.phase = Phase::Following { sid };

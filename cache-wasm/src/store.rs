@@ -181,7 +181,8 @@ impl Store {
             }
             return Err(error);
         }
-        let expires = now + put.ttl.unwrap_or(category.options.ttl);
+        // What is no time, as NaN, leaves the category's.
+        let expires = now + put.ttl.filter(|&ttl| ttl > 0.0).unwrap_or(category.options.ttl);
         let slot = match existing {
             Some(slot) => self.replace(slot, put, expires),
             None => self.insert(put, expires, now),
@@ -334,12 +335,6 @@ impl Store {
     pub fn purge_stream(&mut self, scope: &Scope, stream: StreamRef, reason: Reason) {
         let slots = self.slots_under(scope, stream);
         self.purge(&slots, None, reason);
-    }
-
-    /// The keys that carry a tag.
-    pub fn tagged_keys(&self, tag: &Tag) -> Vec<String> {
-        let slots = self.categories.iter().flat_map(|category| category.index.tagged(tag));
-        slots.filter_map(|slot| self.slots.get(slot)).map(|entry| entry.key.as_str().to_owned()).collect()
     }
 
     /// Removes what carries a tag: everything, or what is older than a position.

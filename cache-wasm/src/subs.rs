@@ -76,9 +76,7 @@ impl Subs {
 
     /// The stream that waits for the answer to this request.
     pub fn asking(&self, id: SubId) -> Option<StreamRef> {
-        self.iter()
-            .find(|(_, replica)| matches!(replica.phase, Phase::Asked { id: asked, .. } if asked == id))
-            .map(|(stream, _)| stream)
+        self.iter().find(|(_, replica)| replica.phase == Phase::Asked { id }).map(|(stream, _)| stream)
     }
 
     /// The stream that vouches for a key: one that is being followed before one that is not yet.

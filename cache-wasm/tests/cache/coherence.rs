@@ -174,12 +174,9 @@ impl Run {
     fn receive(&mut self, frame: &ServerFrame) {
         self.page.server(frame);
         match frame {
-            ServerFrame::SubOk { id, sid, epoch, offset, mode: Mode::Fresh | Mode::Reset } => {
-                let stamp = self.server.link.as_ref().and_then(|link| link.stamps.get(id).copied());
-                self.adopted(*sid, Position { epoch: *epoch, offset: *offset }, stamp);
-            }
-            ServerFrame::Reset { sid, epoch, offset, .. } => {
-                self.adopted(*sid, Position { epoch: *epoch, offset: *offset }, None);
+            ServerFrame::SubOk { sid, epoch, offset, mode: Mode::Fresh | Mode::Reset, .. }
+            | ServerFrame::Reset { sid, epoch, offset, .. } => {
+                self.adopted(*sid, Position { epoch: *epoch, offset: *offset });
             }
             ServerFrame::Hb { echo, subs } => {
                 for (sid, _) in subs {
@@ -193,13 +190,12 @@ impl Run {
     }
 
     /// A stream begins at a position, unless the page was right to ignore that.
-    fn adopted(&mut self, sid: SubRef, position: Position, stamp: Option<u64>) {
+    fn adopted(&mut self, sid: SubRef, position: Position) {
         // No earlier frame may come once more: they belong to what was before.
         self.delivered.clear();
         let is_adopted = self.position(sid as usize) == Some(position);
         if let Some(stream) = self.streams.get_mut(&(sid as usize)).filter(|_| is_adopted) {
             stream.began = Some(position);
-            stream.vouched = stream.vouched.max(stamp);
         }
     }
 

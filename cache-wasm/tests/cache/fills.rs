@@ -249,6 +249,7 @@ fn an_invalidation_by_hand_voids_fills_in_flight_whatever_their_position() {
     };
     for followed in [true, false] {
         check(followed, |page| assert!(page.manager.delete(0, &key(KEY))));
+        check(followed, |page| page.set(KEY, "set"));
         check(followed, |page| page.manager.clear(0));
         check(followed, |page| page.manager.invalidate_key(&key(KEY)));
         check(followed, |page| page.manager.invalidate_scope(&scope("s:m:p:")));

@@ -35,7 +35,22 @@ fn reads_miss_after_a_disconnect_until_the_server_vouches_again() {
 }
 
 #[test]
-fn a_subscription_vouches_from_its_request_on_and_not_from_its_answer() {
+fn the_answer_to_a_subscription_vouches_for_nothing() {
+    for mode in [Mode::Fresh, Mode::Reset] {
+        let mut page = Page::new();
+        page.follow(SCOPE);
+        page.open();
+        let asked = page.asked().unwrap();
+        page.subok(asked.id, SID, mode, "1:10");
+        page.put("s:m:a", "1:10", "value");
+        assert_eq!((page.read("s:m:a"), page.holds("s:m:a")), (None, true));
+        page.beat(page.now, 10, 10);
+        assert_eq!(page.read("s:m:a"), some("value"));
+    }
+}
+
+#[test]
+fn a_subscription_is_vouched_for_from_its_request_on_and_not_from_its_answer() {
     let mut page = Page::new();
     page.follow(SCOPE);
     page.open();

@@ -189,10 +189,15 @@ impl Page {
         self.server(&ServerFrame::SubOk { id, sid, epoch, offset, mode });
     }
 
-    /// Answers the next request to follow.
+    /// Answers the next request to follow. Where there is nothing to replay the heartbeat follows at once.
     pub(crate) fn accept(&mut self, sid: SubRef, mode: Mode, position: &str) -> Asked {
         let asked = self.asked().expect("the page asks to follow");
         self.subok(asked.id, sid, mode, position);
+        if mode != Mode::Replayed {
+            let subs = vec![(sid, Span::new(at(position).offset, at(position).offset).unwrap())];
+            self.server(&ServerFrame::Hb { echo: Some(asked.stamp), subs });
+            assert!(matches!(self.sent.pop_back(), Some(ClientFrame::Pong { .. })));
+        }
         asked
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use wire::{Body, Change, ClientFrame, Item, Key, Limits, Mode, Payload, Position, Scope, ServerFrame, SubId, SubRef};
+use wire::{Body, Change, ClientFrame, Item, Key, Limits, Mode, Payload, Position, Scope, ServerFrame, SubRef};
 
 use crate::page::{HB_MS, LEASE_MS, at, offset, span, tag};
 
@@ -118,8 +118,6 @@ impl Lineage {
 pub(crate) struct Link {
     /// Frames on their way to the page.
     pub(crate) down: VecDeque<ServerFrame>,
-    /// The stamps of the requests that were answered.
-    pub(crate) stamps: BTreeMap<SubId, u64>,
     /// What is followed, and up to where the page was told.
     subs: BTreeMap<SubRef, (Scope, u64)>,
     echo: Option<u64>,
@@ -186,7 +184,6 @@ impl Server {
             }
             ClientFrame::Sub { id, scope, since, stamp } => {
                 link.echo = link.echo.max(Some(stamp));
-                link.stamps.insert(id, stamp);
                 let resumed = since.filter(|since| {
                     since.epoch == head.epoch && (self.trimmed..=head.offset.get()).contains(&since.offset.get())
                 });
@@ -200,7 +197,7 @@ impl Server {
                 let sid = place as SubRef;
                 link.subs.insert(sid, (scope, offset.get()));
                 link.down.push_back(ServerFrame::SubOk { id, sid, epoch, offset, mode });
-                self.tell(sid);
+                self.beat();
             }
             ClientFrame::Unsub { sid } => drop(link.subs.remove(&sid)),
             ClientFrame::Pong { stamp } => link.echo = link.echo.max(Some(stamp)),

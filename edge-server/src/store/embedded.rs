@@ -4,6 +4,9 @@
 //! atomic and the announcements ordered. Removed values leave a tombstone with their time, so that an older observation
 //! cannot bring them back.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;

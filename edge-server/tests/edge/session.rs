@@ -23,11 +23,8 @@ fn say(session: &mut Session, frame: &ClientFrame, now_ms: u64) -> Result<Option
 }
 
 fn frames(session: &mut Session) -> Vec<ServerFrame> {
-    std::iter::from_fn(|| session.poll()).map(|bytes| session_codec().decode_server(&bytes).unwrap()).collect()
-}
-
-fn session_codec() -> Codec {
-    Codec::Postcard
+    let codec = session.codec();
+    std::iter::from_fn(|| session.poll()).map(|bytes| codec.decode_server(&bytes).unwrap()).collect()
 }
 
 fn greeted(values: bool) -> Session {
@@ -54,8 +51,11 @@ fn heads(at: Position) -> HashMap<Partition, Position> {
     HashMap::from([(Partition(0), at)])
 }
 
+/// A subscription and the range that a heartbeat vouches for.
+type Vouched = (SubRef, (u64, u64));
+
 /// The echo and the ranges of the one heartbeat that waits.
-fn heartbeat(session: &mut Session) -> (Option<u64>, Vec<(SubRef, (u64, u64))>) {
+fn heartbeat(session: &mut Session) -> (Option<u64>, Vec<Vouched>) {
     match frames(session).as_slice() {
         [ServerFrame::Hb { echo, subs }] => {
             (*echo, subs.iter().map(|(sid, span)| (*sid, (span.from().get(), span.to().get()))).collect())

@@ -25,7 +25,7 @@ use crate::soon;
 
 /// The clock of the contract, in milliseconds since 1970 UTC.
 const NOW: i64 = 1_786_132_800_000;
-/// The root of most tests' keys; it is in one partition.
+/// A key of the partition that behaviours look at: `s:a` is the root of their keys.
 const MARKER: &str = "s:a:marker";
 
 /// What a store is opened with.

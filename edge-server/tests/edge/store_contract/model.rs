@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use wire::{Body, Offset};
 
 use super::*;
-use crate::commits::{payload, scope, tag};
+use crate::commits::{payload, removal, scope, tag};
 
 const KEYS: [&str; 4] = ["s:a:1", "s:a:2", "s:a:b:1", "s:a:b:2"];
 /// Values over this many bytes are announced as Changed; one of the texts is.
@@ -16,26 +16,40 @@ const TEXTS: [&str; 3] = ["1", "2", "12345"];
 
 #[derive(Debug, Clone)]
 enum Operation {
-    Commit {
-        writes: Vec<(usize, i64, Option<usize>, bool, Option<u64>)>,
-        purge: Option<(bool, bool, bool)>,
-    },
-    /// Time passes, and what ended leaves.
+    Commit(Batch),
+    /// So many milliseconds pass, and what ended leaves.
     Pass(i64),
 }
 
+fn writes() -> impl Strategy<Value = Write> {
+    let removals = (prop::sample::select(&KEYS[..]), 0i64..6).prop_map(|(name, source_ts)| removal(name, source_ts));
+    let values =
+        (removals.clone(), prop::sample::select(&TEXTS[..]), any::<bool>(), prop::option::weighted(0.3, 1u64..60));
+    let values = values.prop_map(|(write, text, is_tagged, ttl_ms)| Write {
+        ttl_ms,
+        tags: is_tagged.then(|| tag("x")).into_iter().collect(),
+        payload: Some(payload(text)),
+        ..write
+    });
+    prop_oneof![4 => values, 1 => removals]
+}
+
+fn purges() -> impl Strategy<Value = Purge> {
+    let any = prop::sample::subsequence(vec![0, 1, 2], 0..=3);
+    prop::option::weighted(0.2, any).prop_map(|parts| {
+        let has = |part| parts.as_ref().is_some_and(|parts| parts.contains(&part));
+        Purge {
+            keys: if has(0) { vec![key(KEYS[0]), key(KEYS[3])] } else { Vec::new() },
+            scopes: if has(1) { vec![scope("s:a:b:")] } else { Vec::new() },
+            tags: if has(2) { vec![tag("x")] } else { Vec::new() },
+        }
+    })
+}
+
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let write = (
-        0..KEYS.len(),
-        0i64..6,
-        prop::option::weighted(0.8, 0..TEXTS.len()),
-        any::<bool>(),
-        prop::option::weighted(0.3, 1u64..60),
-    );
-    let purge = prop::option::weighted(0.2, (any::<bool>(), any::<bool>(), any::<bool>()));
-    let commit = (prop::collection::vec(write, 0..5), purge);
+    let commits = (prop::collection::vec(writes(), 0..5), purges());
     let operation = prop_oneof![
-        4 => commit.prop_map(|(writes, purge)| Operation::Commit { writes, purge }),
+        4 => commits.prop_map(|(writes, purge)| Operation::Commit(Batch { writes, purge, producer: None })),
         1 => (1i64..40).prop_map(Operation::Pass),
     ];
     prop::collection::vec(operation, 1..25)
@@ -114,23 +128,6 @@ impl Model {
     }
 }
 
-fn batch(writes: &[(usize, i64, Option<usize>, bool, Option<u64>)], purge: Option<(bool, bool, bool)>) -> Batch {
-    let write = |&(at, source_ts, text, tagged, ttl_ms): &(usize, i64, Option<usize>, bool, Option<u64>)| Write {
-        key: key(KEYS[at]),
-        source_ts,
-        ttl_ms: ttl_ms.filter(|_| text.is_some()),
-        tags: if tagged && text.is_some() { vec![tag("x")] } else { Vec::new() },
-        payload: text.map(|at| payload(TEXTS[at])),
-    };
-    let (keys, scopes, tags) = purge.unwrap_or_default();
-    let purge = Purge {
-        keys: if keys { vec![key(KEYS[0]), key(KEYS[3])] } else { Vec::new() },
-        scopes: if scopes { vec![scope("s:a:b:")] } else { Vec::new() },
-        tags: if tags { vec![tag("x")] } else { Vec::new() },
-    };
-    Batch { writes: writes.iter().map(write).collect(), purge, producer: None }
-}
-
 /// A body without its time. A value written twice in one batch may be announced with either time: an observation that
 /// is newer and the same wakes nobody.
 fn timeless(body: &Body) -> Body {
@@ -144,8 +141,7 @@ async fn run(opened: &mut Opened, operations: Vec<Operation>) {
     let (mut model, mut now_ms) = (Model::default(), NOW);
     for operation in operations {
         match operation {
-            Operation::Commit { writes, purge } => {
-                let batch = batch(&writes, purge);
+            Operation::Commit(batch) => {
                 let fates = model.commit(&batch, now_ms);
                 let committed = opened.store.commit(opened.partition(), batch, now_ms).await.unwrap();
                 assert_eq!((committed.fates, committed.position.offset.get()), (fates, model.head));
