@@ -150,8 +150,8 @@ impl Follower {
                 None => kept.store.remove(slot, Reason::Unfollowed),
             }
         }
-        if let Phase::Following { sid } = replica.phase {
-            self.send(&ClientFrame::Unsub { sid });
+        if let Some(id) = replica.phase.request() {
+            self.send(&ClientFrame::Unsub { id });
         }
         if self.subs.is_empty() {
             self.stop();
@@ -271,8 +271,8 @@ impl Follower {
     /// Stops vouching and asks again (R1).
     fn resync(&mut self, kept: &mut Kept, stream: StreamRef, now: f64) {
         kept.store.slots.lease[stream as usize] = f64::NEG_INFINITY;
-        if let Some(Phase::Following { sid }) = self.subs.get(stream).map(|replica| replica.phase) {
-            self.send(&ClientFrame::Unsub { sid });
+        if let Some(id) = self.subs.get(stream).and_then(|replica| replica.phase.request()) {
+            self.send(&ClientFrame::Unsub { id });
         }
         self.ask(stream, now);
     }

@@ -24,9 +24,21 @@ pub enum Phase {
     },
     /// The server follows up.
     Following {
+        /// The request that it answers.
+        id: SubId,
         /// The number frames carry.
         sid: SubRef,
     },
+}
+
+impl Phase {
+    /// The request that the server knows the subscription by, answered or not.
+    pub fn request(self) -> Option<SubId> {
+        match self {
+            Phase::Waiting => None,
+            Phase::Asked { id } | Phase::Following { id, .. } => Some(id),
+        }
+    }
 }
 
 /// What the answer to a subscription obliges to. None of them vouches: the heartbeat behind it does.
@@ -80,12 +92,12 @@ impl Replica {
         }
         match mode {
             Mode::Fresh | Mode::Reset => {
-                self.phase = Phase::Following { sid };
+                self.phase = Phase::Following { id, sid };
                 self.adopt(position);
                 Begun::Adopt(position)
             }
             Mode::Replayed if self.position() == Some(position) => {
-                self.phase = Phase::Following { sid };
+                self.phase = Phase::Following { id, sid };
                 Begun::Continue
             }
             Mode::Replayed => Begun::Contradiction,
@@ -94,7 +106,7 @@ impl Replica {
 
     /// Whether frames with this number are of this flow.
     pub fn is_following(&self, sid: SubRef) -> bool {
-        self.phase == Phase::Following { sid }
+        matches!(self.phase, Phase::Following { sid: own, .. } if own == sid)
     }
 
     /// R1 for a frame of this flow.

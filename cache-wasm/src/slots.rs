@@ -19,8 +19,8 @@ pub type StreamRef = u16;
 /// Entries that no stream covers: bounded by their age alone.
 pub const UNFOLLOWED: StreamRef = 0;
 
-/// The most streams followed at a time.
-pub const STREAMS_MAX: usize = 1024;
+/// The most streams followed at a time: what a server allows one session.
+pub const STREAMS_MAX: usize = wire::frame::SUBSCRIPTIONS_MAX as usize;
 
 /// The most that a slot's frequency counts.
 pub const FREQUENCY_MAX: u8 = 31;

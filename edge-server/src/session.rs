@@ -6,9 +6,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
+use wire::frame::SUBSCRIPTIONS_MAX;
 use wire::{
-    Body, Change, ClientFrame, CloseCode, Codec, Found, Key, Limits, Mode, Position, Scope, ServerFrame, Span, SubId,
-    SubRef,
+    Body, Change, ClientFrame, CloseCode, Codec, Found, Key, Limits, Position, Scope, ServerFrame, Span, SubId, SubRef,
 };
 
 use crate::outbox::Waiting;
@@ -17,8 +17,6 @@ use crate::store::Partition;
 
 /// How long a connection may take to say hello, in milliseconds.
 pub const HELLO_MS: u64 = 10_000;
-/// Subscriptions of one connection.
-pub const SUBSCRIPTIONS_MAX: u32 = 256;
 /// Keys of one `get`.
 pub const GET_KEYS_MAX: u32 = 1_000;
 
@@ -78,6 +76,8 @@ pub enum Due {
 
 #[derive(Debug)]
 struct Following {
+    /// The request that began it.
+    id: SubId,
     scope: Scope,
     partition: Partition,
     /// Up to where the client has been told.
@@ -173,8 +173,10 @@ impl Session {
                 self.note_stamp(stamp);
                 Ok(Some(Request::Subscribe { id, scope, since }))
             }
-            (ClientFrame::Unsub { sid }, true) => {
-                Ok(self.subs.remove(&sid).map(|following| Request::Unsubscribe(following.scope)))
+            (ClientFrame::Unsub { id }, true) => {
+                let ended = self.subs.iter().find(|(_, following)| following.id == id).map(|(&sid, _)| sid);
+                let following = ended.and_then(|sid| self.subs.remove(&sid));
+                Ok(following.map(|following| Request::Unsubscribe(following.scope)))
             }
             (ClientFrame::Get { id, keys, min }, true) => {
                 if keys.len() > GET_KEYS_MAX as usize {
@@ -196,17 +198,16 @@ impl Session {
         self.echo = Some(self.echo.map_or(stamp, |before| before.max(stamp)));
     }
 
-    /// A subscription began: the answer, what happened since, and a heartbeat as soon as that is out.
+    /// A subscription began: the answer, what happened since, and a heartbeat as soon as that is out, because the answer
+    /// vouches for nothing.
     pub fn begun(&mut self, id: SubId, scope: Scope, begun: Begun, now_ms: u64) {
         let Begun { sid, partition, position, mode, replay } = begun;
         self.send(&ServerFrame::SubOk { id, sid, epoch: position.epoch, offset: position.offset, mode });
-        self.subs.insert(sid, Following { scope, partition, told: position });
+        self.subs.insert(sid, Following { id, scope, partition, told: position });
         if let Some(change) = replay {
             self.tell(sid, Waiting::Merged(change));
         }
-        if mode == Mode::Replayed {
-            self.next_beat = now_ms;
-        }
+        self.next_beat = now_ms;
     }
 
     /// Answers a `get`.

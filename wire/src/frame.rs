@@ -18,6 +18,9 @@ pub type SubId = u32;
 /// The server's number for a subscription in the frames that follow it.
 pub type SubRef = u32;
 
+/// Subscriptions of one session. A client that stays within it is never closed for having too many.
+pub const SUBSCRIPTIONS_MAX: u32 = 256;
+
 /// The bytes of a value: JSON text in this project, opaque to the protocol.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Arc<[u8]>);
@@ -178,10 +181,10 @@ pub enum ClientFrame {
         /// The client's clock, echoed by the next heartbeat.
         stamp: u64,
     },
-    /// Ends a subscription.
+    /// Ends the subscription that a request began, whether or not that was answered yet.
     Unsub {
-        /// The server's number for it.
-        sid: SubRef,
+        /// The request's number.
+        id: SubId,
     },
     /// Reads values over the socket.
     Get {

@@ -219,12 +219,27 @@ fn the_end_of_the_last_following_closes_the_connection() {
     let mut page = Page::new();
     let stream = page.follow(SCOPE);
     page.open();
-    page.accept(SID, Mode::Fresh, "1:10");
+    let begun = page.accept(SID, Mode::Fresh, "1:10");
     page.unfollow(stream);
-    assert_eq!(page.sent.pop_back(), Some(ClientFrame::Unsub { sid: SID }));
+    assert_eq!(page.sent.pop_back(), Some(ClientFrame::Unsub { id: begun.id }));
     assert!(page.outputs.iter().any(|output| matches!(output, Output::Disconnect(1000, _))));
     assert_eq!((page.state(), page.manager.poll_timeout()), ("off", None));
     page.take_connects();
     page.follow(SCOPE);
     assert_eq!(page.take_connects(), 1);
+}
+
+#[test]
+fn a_following_that_ends_before_its_answer_is_ended_at_the_server_too() {
+    let mut page = Page::new();
+    let stays = page.follow(SCOPE);
+    page.open();
+    page.accept(SID, Mode::Fresh, "1:10");
+    let stream = page.follow("s:other:");
+    let asked = page.asked().unwrap();
+    page.unfollow(stream);
+    assert_eq!(page.sent.pop_back(), Some(ClientFrame::Unsub { id: asked.id }));
+    page.subok(asked.id, SID + 1, Mode::Fresh, "1:10");
+    assert_eq!(page.sent.pop_back(), None, "its answer is of an earlier flow");
+    page.unfollow(stays);
 }

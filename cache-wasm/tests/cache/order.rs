@@ -44,12 +44,15 @@ fn a_range_that_overlaps_what_was_processed_is_applied() {
 
 #[test]
 fn a_gap_stops_reads_at_once_and_asks_again_from_the_cursor() {
-    let mut page = Page::live("1:10");
+    let mut page = Page::new();
+    page.follow(SCOPE);
+    page.open();
+    let begun = page.accept(SID, wire::Mode::Fresh, "1:10");
     page.put("s:m:a", "1:10", "value");
     page.sent.clear();
     page.change(items(11, 12, vec![value("s:m:a", 12, "after a hole")]));
     assert_eq!((page.read("s:m:a"), page.stands(SCOPE)), (None, (some("1:10"), false)));
-    assert_eq!(page.sent.pop_front(), Some(ClientFrame::Unsub { sid: SID }));
+    assert_eq!(page.sent.pop_front(), Some(ClientFrame::Unsub { id: begun.id }));
     let asked = page.accept(SID, wire::Mode::Replayed, "1:10");
     assert_eq!((asked.since, asked.scope.as_str()), (Some(at("1:10")), SCOPE));
     // The replay alone vouches for nothing; the heartbeat after it does.

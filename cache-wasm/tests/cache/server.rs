@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use wire::{Body, Change, ClientFrame, Item, Key, Limits, Mode, Payload, Position, Scope, ServerFrame, SubRef};
+use wire::{Body, Change, ClientFrame, Item, Key, Limits, Mode, Payload, Position, Scope, ServerFrame, SubId, SubRef};
 
 use crate::page::{HB_MS, LEASE_MS, at, offset, span, tag};
 
@@ -120,6 +120,8 @@ pub(crate) struct Link {
     pub(crate) down: VecDeque<ServerFrame>,
     /// What is followed, and up to where the page was told.
     subs: BTreeMap<SubRef, (Scope, u64)>,
+    /// The request that began each.
+    requests: BTreeMap<SubRef, SubId>,
     echo: Option<u64>,
 }
 
@@ -196,10 +198,11 @@ impl Server {
                 let place = self.scopes.iter().position(|known| *known == scope).expect("a scope of the test's");
                 let sid = place as SubRef;
                 link.subs.insert(sid, (scope, offset.get()));
+                link.requests.insert(sid, id);
                 link.down.push_back(ServerFrame::SubOk { id, sid, epoch, offset, mode });
                 self.beat();
             }
-            ClientFrame::Unsub { sid } => drop(link.subs.remove(&sid)),
+            ClientFrame::Unsub { id } => link.subs.retain(|sid, _| link.requests.get(sid) != Some(&id)),
             ClientFrame::Pong { stamp } => link.echo = link.echo.max(Some(stamp)),
             ClientFrame::Get { .. } => panic!("values are read over HTTP"),
         }

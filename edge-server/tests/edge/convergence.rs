@@ -11,6 +11,7 @@ use crate::commits::{key, payload};
 use crate::mirror::{Known, Mirror};
 use crate::peer::Peer;
 use crate::server::{Server, start};
+use crate::soon;
 
 const CLIENTS: usize = 50;
 const WRITERS: usize = 4;
@@ -102,7 +103,7 @@ async fn fifty_clients_end_with_what_the_store_has() {
     let large = key("sport:mlb:large");
     assert!(truth.contains_key(&large));
     let mut complete = 0;
-    while let Some(mirror) = clients.join_next().await {
+    while let Some(mirror) = soon("a client to converge", clients.join_next()).await {
         let known = mirror.unwrap().known;
         assert!(!known.contains_key(&large), "told as changed: {:?}", Body::Changed);
         for (key, known) in &known {

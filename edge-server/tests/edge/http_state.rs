@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::peer::Peer;
 use crate::server::start;
+use crate::soon;
 
 #[tokio::test]
 async fn it_is_live_and_ready_and_says_how_its_parts_are() {
@@ -12,12 +13,15 @@ async fn it_is_live_and_ready_and_says_how_its_parts_are() {
     assert_eq!(server.get("/health/ready").await.json(), json!({"status": "ready"}));
     let head = server.set("sport:mlb:1", "1").await.as_of().to_string();
     // Published is what followers were given: a moment later it is the head.
-    let detailed = loop {
-        let detailed = server.get("/health/detailed").await.json();
-        if detailed["store"]["partitions"][0]["published"] == head.as_str() {
-            break detailed;
+    let published = async {
+        loop {
+            let detailed = server.get("/health/detailed").await.json();
+            if detailed["store"]["partitions"][0]["published"] == head.as_str() {
+                return detailed;
+            }
         }
     };
+    let detailed = soon("the commit to be published", published).await;
     assert_eq!(detailed["status"], "ok");
     assert_eq!(detailed["stream"], json!({"hb_ms": 300, "lease_ms": 10_000}));
     assert_eq!(detailed["store"]["kind"], "embedded");

@@ -21,6 +21,7 @@ pub(crate) struct Peer {
 /// How a subscription began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Followed {
+    pub(crate) id: u32,
     pub(crate) sid: SubRef,
     pub(crate) mode: Mode,
     pub(crate) position: Position,
@@ -65,7 +66,12 @@ impl Peer {
 
     /// The next frame.
     pub(crate) async fn hear(&mut self) -> ServerFrame {
-        match (self.message().await, self.codec) {
+        let message = self.message().await;
+        self.decode(message)
+    }
+
+    fn decode(&self, message: Message) -> ServerFrame {
+        match (message, self.codec) {
             (Message::Binary(bytes), Codec::Postcard) => self.codec.decode_server(&bytes).unwrap(),
             (Message::Text(text), Codec::Json) => self.codec.decode_server(text.as_bytes()).unwrap(),
             (message, codec) => panic!("{message:?} in a session of {codec:?}"),
@@ -74,12 +80,15 @@ impl Peer {
 
     /// The next frame that is no heartbeat. Heartbeats are answered.
     pub(crate) async fn news(&mut self) -> ServerFrame {
-        loop {
-            match self.hear().await {
-                ServerFrame::Hb { .. } => self.say(&ClientFrame::Pong { stamp: 1 }).await,
-                frame => return frame,
+        let news = async {
+            loop {
+                match self.hear().await {
+                    ServerFrame::Hb { .. } => self.say(&ClientFrame::Pong { stamp: 1 }).await,
+                    frame => return frame,
+                }
             }
-        }
+        };
+        soon("a frame that is no heartbeat", news).await
     }
 
     /// Follows a scope.
@@ -89,7 +98,7 @@ impl Peer {
         self.say(&ClientFrame::Sub { id: asked, scope: scope(name), since, stamp: 1 }).await;
         match self.news().await {
             ServerFrame::SubOk { id, sid, epoch, offset, mode } if id == asked => {
-                Followed { sid, mode, position: Position { epoch, offset } }
+                Followed { id, sid, mode, position: Position { epoch, offset } }
             }
             frame => panic!("{frame:?} in answer to sub {asked}"),
         }
@@ -103,14 +112,15 @@ impl Peer {
         }
     }
 
-    /// How the server closed the connection: the next message must be that.
+    /// How the server closed the connection: nothing but heartbeats may come before.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         loop {
-            match self.message().await {
-                Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
-                Message::Ping(_) | Message::Pong(_) => {}
-                message => panic!("{message:?} in place of a close"),
+            let message = self.message().await;
+            if let Message::Close(Some(frame)) = message {
+                return (frame.code.into(), frame.reason.to_string());
             }
+            let frame = self.decode(message);
+            assert!(matches!(frame, ServerFrame::Hb { .. }), "{frame:?} in place of a close");
         }
     }
 

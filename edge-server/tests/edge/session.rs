@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use edge_server::outbox::Waiting;
 use edge_server::publish::Begun;
-use edge_server::session::{Due, GET_KEYS_MAX, Request, SUBSCRIPTIONS_MAX, Session, Timing, Violation};
+use edge_server::session::{Due, GET_KEYS_MAX, Request, Session, Timing, Violation};
 use edge_server::store::Partition;
+use wire::frame::SUBSCRIPTIONS_MAX;
 use wire::{Body, Change, ClientFrame, CloseCode, Codec, Mode, Position, ServerFrame, Span, SubRef};
 
 use crate::commits::{commit, key, offset, position, scope, value};
@@ -123,19 +124,22 @@ fn a_client_that_falls_silent_is_closed_as_slow() {
 }
 
 #[test]
-fn heartbeats_come_at_their_interval_and_at_once_after_a_replay() {
+fn heartbeats_come_at_their_interval_and_at_once_when_a_subscription_begins() {
     let mut session = greeted(true);
     assert_eq!((session.poll_timeout(), session.wake(1_999)), (2_000, Due::Nothing));
     assert_eq!(session.wake(2_000), Due::Heartbeat);
     session.beat(&HashMap::new(), 2_100);
     assert_eq!(session.poll_timeout(), 4_100);
-    let replay = Some(change(3, 9, "s:a:1", Body::Gone));
-    let (at, mode) = (position(7, 3), Mode::Replayed);
-    session.begun(1, scope("s:a:"), Begun { sid: 5, partition: Partition(0), position: at, mode, replay }, 2_200);
-    assert_eq!(session.wake(2_200), Due::Heartbeat);
-    frames(&mut session);
-    session.beat(&heads(position(7, 9)), 2_200);
-    assert_eq!(heartbeat(&mut session).1, [(5, (9, 9))]);
+    let replay = change(3, 9, "s:a:1", Body::Gone);
+    let begins = [(Mode::Fresh, position(7, 9), None), (Mode::Replayed, position(7, 3), Some(replay))];
+    for (now_ms, (mode, at, replay)) in (2_200..).zip(begins) {
+        session.begun(1, scope("s:a:"), Begun { sid: 5, partition: Partition(0), position: at, mode, replay }, now_ms);
+        assert_eq!(session.wake(now_ms), Due::Heartbeat, "{mode:?}: the answer vouches for nothing");
+        frames(&mut session);
+        session.beat(&heads(position(7, 9)), now_ms);
+        assert_eq!(heartbeat(&mut session).1, [(5, (9, 9))]);
+        assert_eq!(session.wake(now_ms), Due::Nothing);
+    }
 }
 
 #[test]
@@ -233,14 +237,14 @@ fn a_client_without_values_is_told_changed_and_never_a_value() {
 #[test]
 fn a_subscription_that_is_over_is_not_told() {
     let mut session = following(true, position(7, 0));
-    let left = say(&mut session, &ClientFrame::Unsub { sid: 5 }, 0);
+    let left = say(&mut session, &ClientFrame::Unsub { id: 1 }, 0);
     assert_eq!(left, Ok(Some(Request::Unsubscribe(scope("s:a:")))));
     session.tell(5, Waiting::Merged(change(0, 1, "s:a:1", Body::Gone)));
     session.tell(5, Waiting::Reset(position(7, 1)));
     assert!(frames(&mut session).is_empty());
     session.beat(&heads(position(7, 9)), 0);
     assert_eq!(heartbeat(&mut session).1, []);
-    assert_eq!(say(&mut session, &ClientFrame::Unsub { sid: 5 }, 0), Ok(None), "an unknown number is ignored");
+    assert_eq!(say(&mut session, &ClientFrame::Unsub { id: 1 }, 0), Ok(None), "an unknown number is ignored");
 }
 
 #[test]

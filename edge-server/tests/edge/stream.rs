@@ -6,6 +6,7 @@ use wire::{Body, ClientFrame, Codec, Epoch, Mode, Position, ServerFrame};
 use crate::commits::{key, payload};
 use crate::peer::Peer;
 use crate::server::{Server, elsewhere, start};
+use crate::soon;
 
 /// A server whose heartbeats come often.
 async fn quick() -> Server {
@@ -37,23 +38,40 @@ async fn a_follower_is_welcomed_and_told_of_a_write_in_both_codecs() {
     }
 }
 
+/// The next message of a JSON session.
+async fn hear(peer: &mut Peer) -> serde_json::Value {
+    let Message::Text(text) = peer.message().await else { panic!("not a text") };
+    serde_json::from_str(&text).unwrap()
+}
+
+async fn ask(peer: &mut Peer, text: &str) -> serde_json::Value {
+    peer.send(Message::Text(text.into())).await;
+    hear(peer).await
+}
+
 #[tokio::test]
 async fn a_json_session_can_be_read_and_written_by_hand() {
     let server = start(&[]).await;
     let mut peer = Peer::connect(server.address, Codec::Json).await;
-    let mut say = async |text: &str| {
-        peer.send(Message::Text(text.into())).await;
-        let Message::Text(answer) = peer.message().await else { panic!("not a text") };
-        serde_json::from_str::<serde_json::Value>(&answer).unwrap()
+    // The next text that is no heartbeat.
+    let hear = async |peer: &mut Peer| loop {
+        let Message::Text(text) = peer.message().await else { panic!("not a text") };
+        if !text.starts_with("{\"hb\":") {
+            return text;
+        }
     };
-    let welcome = say(r#"{"hello":{"token":null,"values":true}}"#).await;
+    let welcome = ask(&mut peer, r#"{"hello":{"token":null,"values":true}}"#).await;
     assert_eq!(welcome["welcome"]["hb_ms"], 2_000);
-    let begun = say(r#"{"sub":{"id":1,"scope":"sport:mlb:","since":null,"stamp":5}}"#).await;
+    let begun = ask(&mut peer, r#"{"sub":{"id":1,"scope":"sport:mlb:","since":null,"stamp":5}}"#).await;
     assert_eq!((&begun["sub_ok"]["id"], &begun["sub_ok"]["mode"]), (&1.into(), &"fresh".into()));
-    let got = say(r#"{"get":{"id":4,"keys":["sport:mlb:1"],"min":null}}"#).await;
+    // The answer vouches for nothing; the heartbeat that follows at once does.
+    let sid = &begun["sub_ok"]["sid"];
+    let vouched = serde_json::json!({ "hb": { "echo": 5, "subs": [[sid, { "from": 0, "to": 0 }]] } });
+    assert_eq!(hear(&mut peer).await, vouched);
+    let got = ask(&mut peer, r#"{"get":{"id":4,"keys":["sport:mlb:1"],"min":null}}"#).await;
     assert_eq!(got["got"]["items"][0]["value"], serde_json::Value::Null);
     server.put("/v1/entries/sport:mlb:1?source_ts=5", "1.0").await;
-    let Message::Text(change) = peer.message().await else { panic!("not a text") };
+    let change = hear(&mut peer).await;
     let expected = format!(
         r#"{{"change":{{"sid":{},"change":{{"span":{{"from":0,"to":1}},"items":[{{"key":"sport:mlb:1","version":1,"body":{{"value":{{"source_ts":5,"tags":[],"payload":1.0}}}}}}],"scopes":[],"tags":[]}}}}}}"#,
         begun["sub_ok"]["sid"]
@@ -96,13 +114,16 @@ async fn a_position_that_cannot_be_continued_is_reset_to_the_head() {
     }
     let mut peer = Peer::welcomed(server.address, Codec::Postcard).await;
     // The hub may be a moment behind the answer of the last write.
-    let head = loop {
-        let followed = peer.follow("sport:mlb:", None).await;
-        if followed.position.offset.get() == 5 {
-            break followed.position;
+    let caught_up = async {
+        loop {
+            let followed = peer.follow("sport:mlb:", None).await;
+            if followed.position.offset.get() == 5 {
+                return followed.position;
+            }
+            peer.change(followed).await;
         }
-        peer.change(followed).await;
     };
+    let head = soon("the hub to catch up", caught_up).await;
     let at = |number| Position { offset: crate::commits::offset(number), ..head };
     let other = Position { epoch: Epoch::from_random(head.epoch.get() + 1), ..head };
     for (since, mode) in [(at(3), Mode::Replayed), (at(2), Mode::Reset), (at(6), Mode::Reset), (other, Mode::Reset)] {
@@ -160,7 +181,7 @@ async fn after_unsub_no_frame_of_it_comes() {
     let mut peer = Peer::welcomed(server.address, Codec::Postcard).await;
     let left = peer.follow("sport:mlb:", None).await;
     let stays = peer.follow("sport:mlb:stays:", None).await;
-    peer.say(&ClientFrame::Unsub { sid: left.sid }).await;
+    peer.say(&ClientFrame::Unsub { id: left.id }).await;
     // Its answer tells that the server has taken the frame before it.
     peer.say(&ClientFrame::Get { id: 1, keys: vec![key("sport:mlb:1")], min: None }).await;
     assert!(matches!(peer.news().await, ServerFrame::Got { .. }));
@@ -177,15 +198,18 @@ async fn heartbeats_echo_the_newest_stamp_and_vouch_for_the_head() {
     let followed = peer.follow("sport:mlb:quiet:", None).await;
     let head = server.set("sport:mlb:1", "1").await.as_of();
     peer.say(&ClientFrame::Pong { stamp: 77 }).await;
-    loop {
-        let ServerFrame::Hb { echo, subs } = peer.hear().await else { panic!("nothing else is to be told") };
-        let [(sid, span)] = subs.as_slice() else { panic!("{subs:?}") };
-        assert_eq!(*sid, followed.sid);
-        if echo == Some(77) && span.to() == head.offset {
-            break;
+    let vouched = async {
+        loop {
+            let ServerFrame::Hb { echo, subs } = peer.hear().await else { panic!("nothing else is to be told") };
+            let [(sid, span)] = subs.as_slice() else { panic!("{subs:?}") };
+            assert_eq!(*sid, followed.sid);
+            if echo == Some(77) && span.to() == head.offset {
+                break;
+            }
+            peer.say(&ClientFrame::Pong { stamp: 77 }).await;
         }
-        peer.say(&ClientFrame::Pong { stamp: 77 }).await;
-    }
+    };
+    soon("the word for the head", vouched).await;
 }
 
 #[tokio::test]

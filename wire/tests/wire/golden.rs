@@ -73,7 +73,7 @@ fn check_server(frame: &ServerFrame, expected_hex: &str, expected_json: &str) {
 const _: fn(ClientFrame) = |frame| match frame {
     ClientFrame::Hello { token: _, values: _ } => {}
     ClientFrame::Sub { id: _, scope: _, since: _, stamp: _ } => {}
-    ClientFrame::Unsub { sid: _ } => {}
+    ClientFrame::Unsub { id: _ } => {}
     ClientFrame::Get { id: _, keys: _, min: _ } => {}
     ClientFrame::Pong { stamp: _ } => {}
 };
@@ -123,7 +123,7 @@ fn sub() {
 
 #[test]
 fn unsub() {
-    check_client(&ClientFrame::Unsub { sid: 9 }, "02 09", r#"{"unsub":{"sid":9}}"#);
+    check_client(&ClientFrame::Unsub { id: 9 }, "02 09", r#"{"unsub":{"id":9}}"#);
 }
 
 #[test]

@@ -41,6 +41,6 @@ fn a_codec_is_found_by_its_subprotocol_alone() {
 fn without_its_feature_json_is_refused_both_ways() {
     use wire::{ClientFrame, Codec, DecodeError};
 
-    assert_eq!(Codec::Json.decode_client(br#"{"unsub":{"sid":1}}"#), Err(DecodeError::Unsupported));
-    assert!(Codec::Json.encode_client(&ClientFrame::Unsub { sid: 1 }).is_err());
+    assert_eq!(Codec::Json.decode_client(br#"{"unsub":{"id":1}}"#), Err(DecodeError::Unsupported));
+    assert!(Codec::Json.encode_client(&ClientFrame::Unsub { id: 1 }).is_err());
 }

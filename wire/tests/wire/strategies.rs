@@ -117,7 +117,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame> {
         (option::of(".{0,20}"), any::<bool>()).prop_map(|(token, values)| ClientFrame::Hello { token, values }),
         (any::<u32>(), scope(), option::of(position()), any::<u64>())
             .prop_map(|(id, scope, since, stamp)| ClientFrame::Sub { id, scope, since, stamp }),
-        any::<u32>().prop_map(|sid| ClientFrame::Unsub { sid }),
+        any::<u32>().prop_map(|id| ClientFrame::Unsub { id }),
         (any::<u32>(), vec(key(), 0..5), option::of(position())).prop_map(|(id, keys, min)| ClientFrame::Get {
             id,
             keys,

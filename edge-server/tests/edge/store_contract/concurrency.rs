@@ -96,18 +96,21 @@ pub(super) async fn a_read_holds_every_commit_up_to_its_position(open: impl Asyn
         }
     });
     let keys = [key("s:a:1")];
-    loop {
-        let AsOf { position, values } = store.read(partition, &keys, NOW).await.unwrap();
-        // Commit n wrote the value n: at position n nothing older than n may be read.
-        let read = values[0].as_ref().map_or(0, |stored| stored.source_ts as u64);
-        assert!(read >= position.offset.get(), "{read} at {position}");
-        let scan = store.scan(&crate::commits::scope("s:a:"), 1, NOW).await.unwrap();
-        let scanned = scan.values.first().map_or(0, |(_, stored)| stored.source_ts as u64);
-        assert!(scanned >= scan.position.offset.get(), "{scanned} at {}", scan.position);
-        if position.offset.get() == 300 {
-            break;
+    let read_on = async {
+        loop {
+            let AsOf { position, values } = store.read(partition, &keys, NOW).await.unwrap();
+            // Commit n wrote the value n: at position n nothing older than n may be read.
+            let read = values[0].as_ref().map_or(0, |stored| stored.source_ts as u64);
+            assert!(read >= position.offset.get(), "{read} at {position}");
+            let scan = store.scan(&crate::commits::scope("s:a:"), 1, NOW).await.unwrap();
+            let scanned = scan.values.first().map_or(0, |(_, stored)| stored.source_ts as u64);
+            assert!(scanned >= scan.position.offset.get(), "{scanned} at {}", scan.position);
+            if position.offset.get() == 300 {
+                break;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    soon("the last commit", read_on).await;
     writer.await.unwrap();
 }
