@@ -3,25 +3,25 @@
  * what the core asks for, and keeps no policy of its own.
  */
 
-import { Category, parseJson } from "./category.js";
-import type { Core, Filled, Loaded } from "./core.js";
+import { baseOf, limitsOf, positive, text, toJson } from "./arguments.js";
+import { Category } from "./category.js";
+import type { Core } from "./core.js";
 import { CacheError, checked } from "./errors.js";
 import { Flights } from "./flights.js";
-import { EdgeClient, type EntryAnswer, TOO_EARLY } from "./http.js";
+import { EdgeClient } from "./http.js";
 import { watchLifecycle } from "./lifecycle.js";
 import type { Module } from "./load.js";
+import { Reader, type ReaderHost } from "./reader.js";
 import { Socket } from "./socket.js";
 import { Tables, UNDECODED } from "./tables.js";
-import { Alarm, Clock, pause } from "./timers.js";
+import { Alarm, Clock } from "./timers.js";
 import type {
   CacheEvents,
   CacheOptions,
   CacheStats,
   CategoryOptions,
-  ChangeEvent,
   ChangeListener,
   FetchOptions,
-  Fetcher,
   RemovalReason,
   ScopeAnswer,
   SetOptions,
@@ -38,10 +38,6 @@ export const DEFAULT_CATEGORIES: Record<string, CategoryOptions> = {
 };
 
 const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
-/** How often a read is repeated whose answers keep being older than what is known. */
-const ATTEMPTS = 6;
-/** How long a read waits for its stream's first word, in milliseconds. */
-const PENDING_MS = 3000;
 
 /** In the order of `Reason` in `src/store.rs`. */
 const REASONS: RemovalReason[] = [
@@ -74,14 +70,12 @@ export class ConsolidatedCacheManager {
   readonly #listeners: { [E in keyof CacheEvents]: Set<CacheEvents[E]> } = { evict: new Set(), stream: new Set() };
   readonly #flights = new Flights();
   readonly #edge: EdgeClient | undefined;
-  readonly #fetcher: Fetcher | undefined;
+  readonly #reader: Reader;
   readonly #socket: Socket | undefined;
   readonly #alarm: Alarm;
   readonly #unwatch: () => void;
   /** What listeners are still to be told, in order. */
   readonly #news: (() => void)[] = [];
-  /** Reads that wait for their stream's first word. */
-  readonly #pending = new Set<() => void>();
   #telling = false;
   #closed = false;
 
@@ -101,7 +95,6 @@ export class ConsolidatedCacheManager {
       this.#categories.push(category);
       this.#byName.set(name, category);
     }
-    this.#fetcher = options.fetcher;
     this.#alarm = new Alarm(this.#clock, () => this.#input((now) => this.#core.woke(now)));
     if (options.url !== undefined) {
       const base = baseOf(options.url);
@@ -109,6 +102,7 @@ export class ConsolidatedCacheManager {
       this.#edge = new EdgeClient(base, (input, init) => request(input, init));
       this.#socket = this.#makeSocket(base, options.WebSocket);
     }
+    this.#reader = new Reader(this.#host(), this.#edge, options.fetcher);
     this.#unwatch = watchLifecycle({
       woke: () => this.#input((now) => this.#core.woke(now)),
       online: () => this.#input((now) => this.#core.online(now)),
@@ -223,7 +217,7 @@ export class ConsolidatedCacheManager {
     }
     const name = `${into.id} ${text("key", key)}`;
     try {
-      return (await this.#flights.join(name, options.signal, (signal) => this.#fill(into, key, signal))) as T | undefined;
+      return (await this.#flights.join(name, options.signal, (signal) => this.#reader.fill(into, key, signal))) as T | undefined;
     } catch (error) {
       const stale = options.allowStale === true && !options.signal?.aborted ? into.stale(key) : undefined;
       if (stale !== undefined) return stale as T;
@@ -236,7 +230,7 @@ export class ConsolidatedCacheManager {
     this.#checkOpen();
     const into = this.category(category);
     const name = `${into.id} ${text("scope", scope)}`;
-    return this.#flights.join(name, options.signal, (signal) => this.#load(into, scope, signal));
+    return this.#flights.join(name, options.signal, (signal) => this.#reader.load(into, scope, signal));
   }
 
   /**
@@ -304,6 +298,16 @@ export class ConsolidatedCacheManager {
 
   #checkOpen(): void {
     if (this.#closed) throw new CacheError("closed", "the cache was closed; create another one");
+  }
+
+  #host(): ReaderHost {
+    return {
+      core: this.#core,
+      isClosed: () => this.#closed,
+      checkOpen: () => this.#checkOpen(),
+      change: (call) => this.#change(call),
+      tell: () => this.#tell(),
+    };
   }
 
   /** `undefined` where there is no WebSocket: such a cache reads, and follows nothing. */
@@ -405,7 +409,7 @@ export class ConsolidatedCacheManager {
       }
     }
     this.#alarm.set(this.#core.pollTimeout());
-    for (const check of this.#pending) check();
+    this.#reader.recheck();
     this.#tell();
   }
 
@@ -441,165 +445,4 @@ export class ConsolidatedCacheManager {
     this.#change((now) => this.#core.expire(slot, now));
     this.#tell();
   }
-
-  /** Waits while a stream that covers the name has not said where it stands: an answer could not be kept before. */
-  async #standing(isPending: () => boolean, signal: AbortSignal): Promise<void> {
-    if (!checked(isPending)) return;
-    const stop = new AbortController();
-    const check = () => {
-      if (this.#closed || !isPending()) stop.abort();
-    };
-    const aborted = () => stop.abort();
-    this.#pending.add(check);
-    signal.addEventListener("abort", aborted);
-    await pause(PENDING_MS, stop.signal);
-    this.#pending.delete(check);
-    signal.removeEventListener("abort", aborted);
-  }
-
-  async #fill(into: Category, key: string, signal: AbortSignal): Promise<unknown> {
-    await this.#standing(() => this.#core.isPending(key), signal);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (attempt > 1) await pause(10 * 2 ** attempt, signal);
-      signal.throwIfAborted();
-      this.#checkOpen();
-      const [ticket, min] = checked(() => this.#core.beginFill(into.id, key));
-      let answer: EntryAnswer | typeof TOO_EARLY;
-      try {
-        answer = await this.#ask(key, min, signal);
-        this.#checkOpen();
-      } catch (error) {
-        if (!this.#closed) this.#core.abandonFill(ticket);
-        throw unavailable(error, signal);
-      }
-      if (answer === TOO_EARLY) {
-        this.#core.abandonFill(ticket);
-        continue;
-      }
-      const { asOf, bytes, tags, ttl } = answer;
-      const filled = this.#change((now) => this.#core.endFill(ticket, asOf, bytes, tags, ttl, now)) as Filled;
-      // Read before a listener can take it away again.
-      const stored = filled[0] === "stored" ? into.stale(key) : undefined;
-      this.#tell();
-      switch (filled[0]) {
-        case "stored":
-          return valueOf(key, stored);
-        case "absent":
-          return undefined;
-        case "delivered":
-        case "tooLarge":
-          return bytes === undefined ? undefined : valueOf(key, parseJson(new TextDecoder().decode(bytes)));
-        case "unfenced":
-          throw new CacheError(
-            "unfenced",
-            `the answer for \`${key}\` carries no position: a key of a followed scope needs \`asOf\` (the header Cache-As-Of)`,
-          );
-        case "retry":
-        case "ended": {
-          // The stream may have brought the value meanwhile.
-          const pushed = into.peek(key);
-          if (pushed !== undefined) return pushed;
-        }
-      }
-    }
-    throw new CacheError("unsettled", `\`${key}\` changed faster than it could be read; try again, or allow stale values`);
-  }
-
-  async #ask(key: string, min: string | undefined, signal: AbortSignal): Promise<EntryAnswer | typeof TOO_EARLY> {
-    if (this.#fetcher !== undefined) {
-      const { value, asOf, tags, ttl } = await this.#fetcher(key, { signal, min });
-      const bytes = value === undefined ? undefined : new TextEncoder().encode(toJson(key, value));
-      return { bytes, asOf, tags, ttl };
-    }
-    if (this.#edge === undefined) {
-      throw new CacheError("argument", "nothing to fetch from: give `createCache` a `url` or a `fetcher`");
-    }
-    return this.#edge.entry(key, min, signal);
-  }
-
-  async #load(into: Category, scope: string, signal: AbortSignal): Promise<ScopeAnswer> {
-    if (this.#edge === undefined) {
-      throw new CacheError("argument", "nothing to fetch from: give `createCache` a `url`");
-    }
-    await this.#standing(() => this.#core.isScopePending(scope), signal);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (attempt > 1) await pause(10 * 2 ** attempt, signal);
-      signal.throwIfAborted();
-      this.#checkOpen();
-      const [ticket, min] = checked(() => this.#core.beginLoad(into.id, scope));
-      try {
-        const answer = await this.#edge.scope(scope, min, signal);
-        this.#checkOpen();
-        if (answer !== TOO_EARLY) {
-          const loaded = this.#change((now) => this.#core.endLoad(ticket, answer.asOf, answer.bytes, now)) as Loaded;
-          this.#tell();
-          if (loaded[0] === "kept") return { keys: loaded[1], late: loaded[2] };
-          if (loaded[0] === "malformed") {
-            throw new CacheError("unavailable", `the answer for scope \`${scope}\` cannot be read: ${loaded[1]}`);
-          }
-        }
-      } catch (error) {
-        throw unavailable(error, signal);
-      } finally {
-        if (!this.#closed) this.#core.abandonFill(ticket);
-      }
-    }
-    throw new CacheError("unsettled", `scope \`${scope}\` was reset faster than it could be read; try again`);
-  }
-}
-
-function limitsOf(name: string, limits: CategoryOptions): CategoryOptions {
-  const { max, maxBytes, ttl } = limits;
-  if (!Number.isInteger(max) || max < 1) {
-    throw new CacheError("argument", `category \`${name}\`: \`max\` must be a whole number from 1 on, not ${max}`);
-  }
-  return {
-    max,
-    ...(maxBytes === undefined ? {} : { maxBytes: positive(`category \`${name}\`: maxBytes`, maxBytes) }),
-    ...(ttl === undefined ? {} : { ttl: positive(`category \`${name}\`: ttl`, ttl) }),
-  };
-}
-
-/** What is no string would be read as an address beyond the module's memory. */
-function text(what: string, name: string): string {
-  if (typeof name === "string") return name;
-  throw new CacheError("argument", `the ${what} must be a string, not ${name === null ? "null" : typeof name}`);
-}
-
-function positive(what: string, number: number): number {
-  if (number > 0) return number;
-  throw new CacheError("argument", `${what} must be above 0, not ${number}`);
-}
-
-function baseOf(url: string | URL): string {
-  try {
-    const { origin, pathname, protocol } = new URL(url);
-    if (protocol === "http:" || protocol === "https:") return origin + pathname.replace(/\/$/, "");
-  } catch {
-    // Said below.
-  }
-  throw new CacheError("argument", `\`url\` must be one such as https://edge.example, not \`${String(url)}\``);
-}
-
-function toJson(key: string, value: unknown): string {
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(value);
-  } catch (error) {
-    throw new CacheError("argument", `the value of \`${key}\` cannot be JSON: ${String(error)}`, { cause: error });
-  }
-  if (json !== undefined) return json;
-  throw new CacheError("argument", `the value of \`${key}\` cannot be JSON: it is ${typeof value}; delete the key instead`);
-}
-
-function valueOf(key: string, value: unknown): unknown {
-  if (value !== undefined) return value;
-  throw new CacheError("unavailable", `the answer for \`${key}\` is not JSON`);
-}
-
-/** An abort stays what it is; what the network throws becomes an error of the cache's. */
-function unavailable(error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
-  if (error instanceof CacheError) return error;
-  return new CacheError("unavailable", `no answer could be had: ${String(error)}`, { cause: error });
 }
