@@ -111,7 +111,7 @@ export type ChangeListener = (change: ChangeEvent) => void;
 export interface ScopeAnswer {
   /** Keys of the scope that have a value now and are in the cache. */
   keys: string[];
-  /** Keys that changed while the answer was on its way: they arrive by the stream, or `fetch` them. */
+  /** Keys that changed while the answer was on its way, or do not fit: they arrive by the stream, or `fetch` them. */
   late: string[];
 }
 

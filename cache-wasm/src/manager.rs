@@ -84,7 +84,7 @@ pub struct Answer {
 /// What became of a scope's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loaded {
-    /// Keys that are in the cache now, and keys that changed meanwhile.
+    /// Keys that are in the cache now, and keys that changed meanwhile or do not fit.
     Kept {
         /// In the cache.
         keys: Vec<String>,

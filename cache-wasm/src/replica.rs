@@ -1,14 +1,14 @@
 //! One followed scope: how far it has come, and what a frame does to that.
 //!
 //! ```text
-//!             ask                   subok fresh | reset | replayed
+//!             ask                   sub_ok fresh | reset | replayed
 //!   Waiting ──────▶ Asked{id} ─────────────────────────────────▶ Following{sid}
 //!      ▲              ▲                 gap, wrong offset              │
 //!      │              └──────────────────────────────────────────────┘
 //!      └──────────────── connection lost (the cursor stays) ──────────┘
 //! ```
 //!
-//! A replica holds no values: it says what to apply, and the manager applies it.
+//! A replica holds no values: it says what to apply, and the follower applies it.
 
 use wire::{Cursor, Epoch, Mode, Offset, Position, Scope, Span, SubId, SubRef, Verdict};
 

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
+use wire::key::TAGS_MAX;
 use wire::{Codec, Found, Key, Payload, Position, Scope, ServerFrame, Tag};
 
 use crate::app::{Edge, ReadError, found_of, raised};
@@ -162,7 +163,18 @@ fn tags_of(headers: &HeaderMap) -> Result<Vec<Tag>, Problem> {
     let Some(value) = headers.get(CACHE_TAG) else { return Ok(Vec::new()) };
     let text = value.to_str().map_err(|_| Problem::bad_request("header Cache-Tag: not ASCII"))?;
     let tags = text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(Tag::parse);
-    tags.collect::<Result<_, _>>().map_err(|error| Problem::bad_request(format!("header Cache-Tag: {error}")))
+    let tags: Vec<Tag> =
+        tags.collect::<Result<_, _>>().map_err(|error| Problem::bad_request(format!("header Cache-Tag: {error}")))?;
+    check_tags(&tags).map_err(|error| Problem::bad_request(format!("header Cache-Tag: {error}")))?;
+    Ok(tags)
+}
+
+/// Tags travel with their value: their number is bounded as its bytes are.
+pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), String> {
+    match tags.len() {
+        0..=TAGS_MAX => Ok(()),
+        given => Err(format!("{given} tags are given; at most {TAGS_MAX} are allowed")),
+    }
 }
 
 fn header_of(text: &str) -> HeaderValue {

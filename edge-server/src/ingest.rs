@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use wire::{Key, Tag};
 
 use crate::app::{COMMIT_ITEMS, Edge};
-use crate::http::{check_writer, payload_of};
+use crate::http::{check_tags, check_writer, payload_of};
 use crate::problem::Problem;
 use crate::store::{Batch, Fate, Partition, StoreError, Write};
 use crate::validate::VALUE_MAX;
@@ -173,6 +173,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 fn parse(line: &[u8], now_ms: i64) -> Result<Write, String> {
     let Line { key, value, delete, source_ts, ttl_ms, tags } =
         serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    check_tags(&tags)?;
     let payload = match (value, delete) {
         (Some(value), false) => Some(payload_of(value.get().as_bytes())?),
         (None, true) => None,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use wire::{Body, Change, Position, Scope, SubRef};
+use wire::{Body, Change, Position, Scope, SubRef, Tag};
 
 use crate::publish::Published;
 
@@ -122,9 +122,12 @@ pub fn bound(change: &mut Change, scope: &Scope) {
 }
 
 fn size_of(change: &Change) -> usize {
-    let body = |body: &Body| if let Body::Value { payload, .. } = body { payload.as_bytes().len() } else { 0 };
+    let length = |tags: &[Tag]| tags.iter().map(|tag| tag.as_str().len()).sum::<usize>();
+    let body = |body: &Body| match body {
+        Body::Value { tags, payload, .. } => length(tags) + payload.as_bytes().len(),
+        Body::Changed | Body::Gone => 0,
+    };
     let items: usize = change.items.iter().map(|item| item.key.as_str().len() + 16 + body(&item.body)).sum();
     let scopes: usize = change.scopes.iter().map(|scope| scope.as_str().len()).sum();
-    let tags: usize = change.tags.iter().map(|tag| tag.as_str().len()).sum();
-    items + scopes + tags
+    items + scopes + length(&change.tags)
 }

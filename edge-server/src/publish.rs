@@ -82,8 +82,11 @@ struct State {
     /// The last commits, oldest first, without a hole up to the cursor.
     ring: VecDeque<Arc<Commit>>,
     groups: HashMap<Scope, Group>,
-    /// When the store's head was last seen to be here, in milliseconds of the server's clock.
+    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock.
     confirmed_at: u64,
+    /// A head that was read and not reached yet, and when. It stays until it is reached: under a steady stream of commits
+    /// the hub is never quite at the newest one.
+    probe: Option<(Position, u64)>,
 }
 
 #[derive(Debug)]
@@ -103,7 +106,13 @@ impl Hub {
     pub fn new(layout: Layout, heads: Vec<Position>, ring_commits: usize, now_ms: u64) -> Hub {
         let state = |head| {
             let cursor = Cursor::at(head);
-            Mutex::new(State { cursor, ring: VecDeque::new(), groups: HashMap::new(), confirmed_at: now_ms })
+            Mutex::new(State {
+                cursor,
+                ring: VecDeque::new(),
+                groups: HashMap::new(),
+                confirmed_at: now_ms,
+                probe: None,
+            })
         };
         let partitions = heads.into_iter().map(state).collect();
         Hub { layout, partitions, ring_commits, next_sid: AtomicU32::new(1), delivered: AtomicU64::new(0) }
@@ -129,18 +138,19 @@ impl Hub {
                     state.ring.pop_front();
                 }
                 let delivered = state.deliver(commit);
+                state.settle_probe();
                 self.delivered.fetch_add(delivered, Ordering::Relaxed);
             }
         }
     }
 
-    /// The store's head was read: the partition is confirmed if the hub has come as far.
+    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far.
     pub fn confirm(&self, partition: Partition, head: Position, now_ms: u64) {
         let mut state = self.state(partition);
-        let here = state.cursor.position();
-        if here.epoch == head.epoch && here.offset >= head.offset {
-            state.confirmed_at = now_ms;
+        if state.probe.is_none_or(|(waiting, _)| waiting.epoch != head.epoch) {
+            state.probe = Some((head, now_ms));
         }
+        state.settle_probe();
     }
 
     /// Whether the partition is known to be up to date.
@@ -193,10 +203,24 @@ impl State {
     /// The hub lost the thread: everybody is told to begin anew at the commit's position, which covers it.
     fn reset(&mut self, position: Position) {
         self.cursor = Cursor::at(position);
+        // A head of another epoch will not be reached.
+        self.probe = self.probe.filter(|(head, _)| head.epoch == position.epoch);
+        self.settle_probe();
         self.ring.clear();
         for group in self.groups.values_mut() {
             group.told = position.offset;
             group.members.values().for_each(|mailbox| mailbox.reset(group.sid, position));
+        }
+    }
+
+    fn settle_probe(&mut self) {
+        let here = self.cursor.position();
+        if let Some((head, read_at)) = self.probe
+            && here.epoch == head.epoch
+            && here.offset >= head.offset
+        {
+            self.confirmed_at = self.confirmed_at.max(read_at);
+            self.probe = None;
         }
     }
 

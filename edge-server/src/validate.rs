@@ -108,5 +108,8 @@ fn broken_rule(record: &Record, now_ms: i64) -> Option<&'static str> {
     if record.payload.as_ref().is_some_and(|payload| payload.as_bytes().len() > VALUE_MAX) {
         return Some("value_too_large");
     }
+    if record.tags.len() > wire::key::TAGS_MAX {
+        return Some("too_many_tags");
+    }
     (record.source_ts > now_ms.saturating_add(FUTURE_MAX_MS)).then_some("observed_in_the_future")
 }

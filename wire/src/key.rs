@@ -19,6 +19,8 @@ pub const SEGMENTS_MAX: usize = 16;
 pub const ROOT_SEGMENTS: usize = 2;
 /// The longest tag, in bytes of UTF-8.
 pub const TAG_MAX: usize = 64;
+/// The most tags of one value.
+pub const TAGS_MAX: usize = 16;
 
 /// Why a text is not a name. The sentence says what is wrong and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

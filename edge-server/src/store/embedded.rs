@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ struct State {
     position: Position,
     values: BTreeMap<Key, Slot>,
     /// Keys by when they end, values and tombstones alike.
-    ends: BTreeMap<(i64, Key), ()>,
+    ends: BTreeSet<(i64, Key)>,
     log: VecDeque<Arc<Commit>>,
     producers: HashMap<Arc<str>, Seen>,
 }
@@ -99,7 +99,7 @@ impl Embedded {
             Mutex::new(State {
                 position: Position { epoch: Epoch::from_random(epochs()), offset: Offset::ZERO },
                 values: BTreeMap::new(),
-                ends: BTreeMap::new(),
+                ends: BTreeSet::new(),
                 log: VecDeque::new(),
                 producers: HashMap::new(),
             })
@@ -157,7 +157,8 @@ impl Embedded {
 }
 
 impl State {
-    /// The fence and the sequence: an ingester whose time is over is refused, a batch that was seen is answered as then.
+    /// The fence and the sequence: an ingester whose time is over is refused, the newest batch that was seen is answered as
+    /// it was then, and so is an older one, which has nothing to add.
     fn admit(&self, producer: Option<&Producer>) -> Result<Option<Committed>, StoreError> {
         let Some(producer) = producer else { return Ok(None) };
         let Some(seen) = self.producers.get(&producer.name) else { return Ok(None) };
@@ -228,7 +229,7 @@ impl State {
 
     fn put(&mut self, key: Key, slot: Slot) {
         if let Some(end) = slot.ends_at() {
-            self.ends.insert((end, key.clone()), ());
+            self.ends.insert((end, key.clone()));
         }
         let end = slot.ends_at();
         let before = self.values.insert(key.clone(), slot);
@@ -247,14 +248,15 @@ impl State {
         }
     }
 
+    fn has_ended(&self, now_ms: i64) -> bool {
+        self.ends.first().is_some_and(|(end, _)| *end <= now_ms)
+    }
+
     /// Takes out what ended; the keys that had a value until now.
     fn take_ended(&mut self, now_ms: i64) -> Vec<Key> {
         let mut ended = Vec::new();
-        while let Some(((end, _), ())) = self.ends.first_key_value() {
-            if *end > now_ms {
-                break;
-            }
-            let Some(((_, key), ())) = self.ends.pop_first() else { break };
+        while self.has_ended(now_ms) {
+            let Some((_, key)) = self.ends.pop_first() else { break };
             if let Some(Slot::Value(_)) = self.values.remove(&key) {
                 ended.push(key);
             }
@@ -317,11 +319,14 @@ impl Store for Embedded {
         Box::pin(async move {
             for partition in self.layout.partitions() {
                 let mut state = self.state(partition).lock().await;
+                if !state.has_ended(now_ms) {
+                    continue;
+                }
+                let permit = self.announcements.reserve().await.map_err(|_| StoreError::Closed)?;
                 let ended = state.take_ended(now_ms);
                 if ended.is_empty() {
                     continue;
                 }
-                let permit = self.announcements.reserve().await.map_err(|_| StoreError::Closed)?;
                 let position = state.next_position(now_ms);
                 let gone = |key| Item { key, version: position.offset, body: Body::Gone };
                 let items = ended.into_iter().map(gone).collect();

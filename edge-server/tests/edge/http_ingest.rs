@@ -190,3 +190,15 @@ async fn invalidation_is_told_to_followers_and_leaves_values() {
     let value = server.get("/v1/entries/sport:mlb:1").await;
     assert_eq!((value.text(), value.header("cache-version")), ("1", Some("1")));
 }
+
+#[tokio::test]
+async fn a_value_has_at_most_sixteen_tags() {
+    let server = start(&[]).await;
+    let line = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|number| format!("t{number}")).collect();
+        json!({ "key": "sport:mlb:1", "value": count, "tags": tags }).to_string()
+    };
+    let report = ingest(&server, &format!("{}\n{}", line(16), line(17))).await;
+    assert_eq!((&report["changed"], &report["rejected"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(report["rejects"][0]["reason"], "17 tags are given; at most 16 are allowed");
+}

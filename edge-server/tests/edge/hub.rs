@@ -190,8 +190,14 @@ fn a_partition_is_confirmed_for_three_seconds_and_only_where_the_store_is_not_ah
     hub.confirm(zero, position(7, 1), 4_000);
     assert!(!hub.is_confirmed(zero, 4_000), "the store is ahead: an announcement is missing");
     hub.publish(&commit(1, &[]));
-    hub.confirm(zero, position(8, 1), 4_000);
-    assert!(!hub.is_confirmed(zero, 4_000), "the store is in another epoch");
-    hub.confirm(zero, position(7, 1), 4_000);
-    assert!(hub.is_confirmed(zero, 7_000));
+    assert!(hub.is_confirmed(zero, 7_000) && !hub.is_confirmed(zero, 7_001), "as of when the head was read");
+    // Commits go on: the hub is never at the newest head, and reaches each that was read.
+    hub.confirm(zero, position(7, 2), 8_000);
+    hub.confirm(zero, position(7, 3), 9_000);
+    hub.publish(&commit(2, &[]));
+    assert!(hub.is_confirmed(zero, 11_000) && !hub.is_confirmed(zero, 11_001));
+    hub.confirm(zero, position(8, 1), 12_000);
+    assert!(!hub.is_confirmed(zero, 12_000), "the store is in another epoch");
+    hub.confirm(zero, position(7, 2), 13_000);
+    assert!(hub.is_confirmed(zero, 13_000), "it was not");
 }

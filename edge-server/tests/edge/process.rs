@@ -161,8 +161,13 @@ async fn on_sigterm_what_waits_is_committed_and_told_before_the_close() {
     let mut settings = upstream.settings();
     settings.push(("batch.flush_ms".into(), "60000".into()));
     let running = Running::start(&settings);
-    let mut peer = Peer::welcomed(running.address, Codec::Postcard).await;
-    let followed = peer.follow("sport:nba:", None).await;
+    // Many, because what they are told at the end races with the end.
+    let mut followers = Vec::new();
+    for _ in 0..40 {
+        let mut peer = Peer::welcomed(running.address, Codec::Postcard).await;
+        let followed = peer.follow("sport:nba:", None).await;
+        followers.push((peer, followed));
+    }
     let http = client();
     let get = async |path: &str| send(http.get(format!("http://{}{path}", running.address))).await;
     let waiting = async { while !get("/metrics").await.text().contains("edge_waiting_records 3\n") {} };
@@ -171,12 +176,14 @@ async fn on_sigterm_what_waits_is_committed_and_told_before_the_close() {
     assert_eq!(scan.json()["items"], serde_json::json!([]), "they are not committed yet");
 
     running.signal("TERM");
-    let change = peer.change(followed).await;
-    assert_eq!(change.items.len(), 3, "the batch that was not full, whole");
-    let bye = peer.news().await;
-    assert!(matches!(bye, ServerFrame::Bye { code: 4_000, .. }), "{bye:?}");
-    let (code, reason) = peer.closed().await;
-    assert_eq!((code, reason.as_str()), (4_000, "the server is going away"));
+    for (mut peer, followed) in followers {
+        let change = peer.change(followed).await;
+        assert_eq!(change.items.len(), 3, "the batch that was not full, whole");
+        let bye = peer.news().await;
+        assert!(matches!(bye, ServerFrame::Bye { code: 4_000, .. }), "{bye:?}");
+        let (code, reason) = peer.closed().await;
+        assert_eq!((code, reason.as_str()), (4_000, "the server is going away"));
+    }
     assert_eq!(running.end().await, Some(0));
 }
 
@@ -184,7 +191,7 @@ async fn on_sigterm_what_waits_is_committed_and_told_before_the_close() {
 async fn on_sigterm_every_connection_hears_bye() {
     let running = Running::start(&[]);
     let mut peers = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..100 {
         peers.push(Peer::welcomed(running.address, Codec::Postcard).await);
     }
     running.signal("TERM");
