@@ -55,6 +55,14 @@ pub enum NameError {
         /// Its byte index.
         at: usize,
     },
+    /// A character that a header's list of tags cannot hold.
+    #[error("the tag has {character:?} at byte {at}; tags are ASCII without commas, because headers list them")]
+    Header {
+        /// The offending character.
+        character: char,
+        /// Its byte index.
+        at: usize,
+    },
     /// Two colons in a row, or one at an end where none belongs.
     #[error("the {what} has an empty segment at byte {at}; segments are joined by single colons")]
     EmptySegment {
@@ -250,14 +258,14 @@ impl Scope {
 }
 
 impl Tag {
-    /// Parses a tag: 1 to [`TAG_MAX`] bytes, with no comma (headers list tags so).
+    /// Parses a tag: 1 to [`TAG_MAX`] bytes of ASCII with no comma, because headers list tags so.
     ///
     /// # Errors
     /// [`NameError`] says which rule the text breaks.
     pub fn parse(text: &str) -> Result<Tag, NameError> {
         check_characters("tag", text, TAG_MAX, "injury-report")?;
-        match text.find(',') {
-            Some(at) => Err(NameError::Character { what: "tag", character: ',', at }),
+        match text.char_indices().find(|&(_, c)| c == ',' || !c.is_ascii()) {
+            Some((at, character)) => Err(NameError::Header { character, at }),
             None => Ok(Tag(text.into())),
         }
     }
@@ -311,9 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_has_no_comma() {
+    fn a_tag_fits_into_a_header() {
         assert!(Tag::parse("injury:ohtani").is_ok());
-        assert!(Tag::parse("a,b").is_err());
+        assert!(Tag::parse("a,b").unwrap_err().to_string().contains("',' at byte 1"));
+        assert!(Tag::parse("josé").unwrap_err().to_string().contains("'é' at byte 3"));
         assert!(Tag::parse("").is_err());
     }
 }
