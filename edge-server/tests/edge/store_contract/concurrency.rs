@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use wire::Body;
 
 use super::*;
+use crate::commits::scope;
 
 const COMMITTERS: usize = 8;
 const COMMITS: usize = 100;
@@ -89,26 +90,34 @@ pub(super) async fn a_full_channel_holds_commits_back_and_loses_none(open: impl 
 
 pub(super) async fn a_read_holds_every_commit_up_to_its_position(open: impl AsyncFn(Options) -> Opened) {
     let opened = open(DEFAULTS).await;
-    let (store, partition) = (opened.store.clone(), opened.partition());
-    let Opened { mut announced, .. } = opened;
-    let writer = tokio::spawn(async move {
-        // Commit n writes the value n, for as long as somebody reads.
-        for number in 1.. {
-            let batch = Batch { writes: vec![write("s:a:1", number, &number.to_string())], ..Batch::default() };
-            store.commit(partition, batch, NOW).await.unwrap();
-            announced.recv().await.unwrap();
-            tokio::task::yield_now().await;
-        }
-    });
-    let (store, keys) = (opened.store, [key("s:a:1")]);
-    for _ in 0..500 {
-        let AsOf { position, values } = store.read(partition, &keys, NOW).await.unwrap();
-        let read = values[0].as_ref().map_or(0, |stored| stored.source_ts as u64);
-        assert!(read >= position.offset.get(), "{read} at {position}");
-        let scan = store.scan(&crate::commits::scope("s:a:"), 1, NOW).await.unwrap();
-        let scanned = scan.values.first().map_or(0, |(_, stored)| stored.source_ts as u64);
-        assert!(scanned >= scan.position.offset.get(), "{scanned} at {}", scan.position);
-        tokio::task::yield_now().await;
+    let partition = opened.partition();
+    let Opened { store, mut announced, .. } = opened;
+    // Several, so that they do not take turns with the writer.
+    let mut readers = JoinSet::new();
+    for _ in 0..4 {
+        let store = store.clone();
+        readers.spawn(async move {
+            for _ in 0..300 {
+                let AsOf { position, values } = store.read(partition, &[key("s:a:1")], NOW).await.unwrap();
+                let read = values[0].as_ref().map_or(0, |stored| stored.source_ts as u64);
+                assert!(read >= position.offset.get(), "{read} at {position}");
+                let scan = store.scan(&scope("s:a:"), 1, NOW).await.unwrap();
+                let scanned = scan.values.first().map_or(0, |(_, stored)| stored.source_ts as u64);
+                assert!(scanned >= scan.position.offset.get(), "{scanned} at {}", scan.position);
+                tokio::task::yield_now().await;
+            }
+        });
     }
-    writer.abort();
+    // Commit n writes the value n, for as long as somebody reads.
+    for number in 1.. {
+        let batch = Batch { writes: vec![write("s:a:1", number, &number.to_string())], ..Batch::default() };
+        store.commit(partition, batch, NOW).await.unwrap();
+        announced.recv().await.unwrap();
+        while let Some(read) = readers.try_join_next() {
+            read.unwrap();
+        }
+        if readers.is_empty() {
+            return;
+        }
+    }
 }
