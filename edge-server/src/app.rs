@@ -335,11 +335,13 @@ async fn handed_over(edge: &Edge) {
     }
 }
 
-/// Compares heads and removes what ended, each second.
+/// Compares heads, removes what ended, and tidies the metrics, each second.
 async fn probe(edge: Arc<Edge>) {
     let mut ticks = tokio::time::interval(PROBE);
     loop {
         ticks.tick().await;
+        // Histograms are kept as samples until somebody scrapes, or this.
+        crate::metrics::recorder().run_upkeep();
         if let Err(error) = edge.store.expire(edge.now_ms()).await {
             tracing::warn!(%error, "ended values could not be removed");
         }

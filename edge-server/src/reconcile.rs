@@ -13,8 +13,14 @@ use crate::source::{Priority, Record, Reject};
 /// What one source has said, by key.
 #[derive(Debug, Default)]
 pub struct Reconciler {
-    /// Hash of each key's value.
-    said: HashMap<Key, u64>,
+    said: HashMap<Key, Said>,
+}
+
+/// A value as it was said last.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    hash: u64,
+    source_ts: i64,
 }
 
 /// What a pass brought.
@@ -45,21 +51,22 @@ impl Reconciler {
         for record in records {
             let hash = record.payload.as_ref().map(|payload| xxh3_64(payload.as_bytes()));
             let before = match hash {
-                Some(hash) => self.said.insert(record.key.clone(), hash),
+                Some(hash) => self.said.insert(record.key.clone(), Said { hash, source_ts: record.source_ts }),
                 None => self.said.remove(&record.key),
             };
-            if before == hash {
+            if before.map(|said| said.hash) == hash {
                 news.unchanged += 1;
             } else {
                 news.records.push(record);
             }
         }
         for key in gone {
-            self.said.remove(&key);
+            let said = self.said.remove(&key);
             news.gone += 1;
             news.records.push(Record {
                 key,
-                source_ts: now_ms,
+                // A removal is observed no earlier than what it removes, whatever the upstream's clock says.
+                source_ts: said.map_or(now_ms, |said| said.source_ts.max(now_ms)),
                 priority: Priority::Props,
                 tags: Vec::new(),
                 payload: None,
@@ -110,6 +117,18 @@ mod tests {
         assert_eq!(names(&named), [("s:m:2", false)]);
         let nameless = reconciler.news(vec![], &[reject(None)], Some(&scope), 9);
         assert_eq!(nameless.gone, 0, "the row without a name may be any of them");
+    }
+
+    #[test]
+    fn a_removal_is_observed_no_earlier_than_what_it_removes() {
+        let scope = Scope::parse("s:m:").unwrap();
+        let mut reconciler = Reconciler::default();
+        let ahead = Record { source_ts: 50, ..record("s:m:ahead", "a") };
+        reconciler.news(vec![ahead, record("s:m:2", "b")], &[], Some(&scope), 9);
+        let news = reconciler.news(vec![], &[], Some(&scope), 10);
+        let mut times: Vec<i64> = news.records.iter().map(|record| record.source_ts).collect();
+        times.sort_unstable();
+        assert_eq!(times, [10, 50]);
     }
 
     #[test]
