@@ -27,7 +27,7 @@ use crate::source::{Record, Source};
 use crate::sources::mlb::Mlb;
 use crate::sources::prizepicks::PrizePicks;
 use crate::store::embedded::{Embedded, Limits};
-use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError, Stored, Write};
+use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError, Stored};
 
 /// Announcements that may wait for the hub.
 const ANNOUNCEMENTS: usize = 1_024;
@@ -173,25 +173,6 @@ impl Edge {
             metrics::counter!("edge_writes_total", "fate" => format!("{fate:?}").to_lowercase()).increment(1);
         }
         committed
-    }
-
-    /// Commits writes of any partitions, at most [`COMMIT_ITEMS`] at a time.
-    ///
-    /// # Errors
-    /// [`StoreError`]; what was committed before it stays.
-    pub async fn write(&self, writes: Vec<Write>) -> Result<Vec<Committed>, StoreError> {
-        let layout = self.store.layout();
-        let mut by_partition: HashMap<Partition, Vec<Write>> = HashMap::new();
-        for write in writes {
-            by_partition.entry(layout.of_key(&write.key)).or_default().push(write);
-        }
-        let mut committed = Vec::new();
-        for (partition, writes) in by_partition {
-            for chunk in writes.chunks(COMMIT_ITEMS) {
-                committed.push(self.commit(partition, Batch { writes: chunk.to_vec(), ..Batch::default() }).await?);
-            }
-        }
-        Ok(committed)
     }
 }
 

@@ -425,7 +425,7 @@ async fn stream(
 ) -> Answer {
     let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let codec = Codec::ALL.into_iter().find(|codec| offered.split(',').any(|name| name.trim() == codec.subprotocol()));
+    let codec = offered.split(',').find_map(|name| Codec::from_subprotocol(name.trim()));
     let Some(codec) = codec else {
         let spoken: Vec<&str> = Codec::ALL.iter().map(|codec| codec.subprotocol()).collect();
         return Err(Problem::bad_request(format!("offer one of the subprotocols {}", spoken.join(", "))));
