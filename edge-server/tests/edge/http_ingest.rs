@@ -201,4 +201,9 @@ async fn a_value_has_at_most_sixteen_tags() {
     let report = ingest(&server, &format!("{}\n{}", line(16), line(17))).await;
     assert_eq!((&report["changed"], &report["rejected"]), (&json!(1), &json!(1)), "{report}");
     assert_eq!(report["rejects"][0]["reason"], "17 tags are given; at most 16 are allowed");
+    let tags: Vec<String> = (0..17).map(|number| format!("t{number}")).collect();
+    let put = server.request(reqwest::Method::PUT, "/v1/entries/sport:mlb:1").header("cache-tag", tags.join(","));
+    let refused = put.body("1").send().await.unwrap();
+    assert_eq!(refused.status(), 400);
+    assert!(refused.text().await.unwrap().contains("header Cache-Tag: 17 tags are given"));
 }
