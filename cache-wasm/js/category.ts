@@ -61,9 +61,8 @@ export class Category {
     const now = this.clock.now();
     if (now < tables.expires[slot]! && now < tables.lease[tables.stream[slot]!]!) {
       this.hits++;
-      tables.last[slot] = tables.tick;
-      const frequency = tables.freq[slot]!;
-      if (frequency < FREQUENCY_MAX) tables.freq[slot] = frequency + 1;
+      const frequency = tables.uses[slot]! & FREQUENCY_MAX;
+      tables.uses[slot] = tables.tick | (frequency < FREQUENCY_MAX ? frequency + 1 : frequency);
       const value = tables.values[slot];
       return (value === UNDECODED ? this.#decode(slot) : value) as T;
     }

@@ -5,16 +5,18 @@ import type { Core } from "./core.js";
 /** Stands for a value that is still JSON text in the core. */
 export const UNDECODED: unique symbol = Symbol("undecoded");
 
-/** The most that a slot's frequency counts; `FREQUENCY_MAX` in `src/slots.rs`. */
+/** The low bits of a use, which hold the frequency; `FREQUENCY_BITS` in `src/slots.rs`. */
+const FREQUENCY_BITS = 5;
+
+/** The most that a slot's frequency counts. */
 export const FREQUENCY_MAX = 31;
 
 export class Tables {
   expires!: Float64Array;
-  last!: Uint32Array;
-  freq!: Uint8Array;
+  uses!: Uint32Array;
   stream!: Uint16Array;
   lease!: Float64Array;
-  /** The core's tick, which only its changes move: copied after each, so that a hit need not look it up. */
+  /** The core's tick, in the place a use has it. Only the core's changes move it: copied after each. */
   tick = 0;
   #tick!: Uint32Array;
   /** The decoded value of a slot, or {@link UNDECODED}. */
@@ -39,11 +41,10 @@ export class Tables {
 
   /** Makes the views anew. WebAssembly memory that has grown leaves the old ones with length 0; the tables stay put. */
   attach(): void {
-    const [capacity, expires, last, freq, stream, lease, leases, tick] = this.#places as unknown as number[];
+    const [capacity, expires, uses, stream, lease, leases, tick] = this.#places as unknown as number[];
     const buffer = this.#memory.buffer;
     this.expires = new Float64Array(buffer, expires, capacity);
-    this.last = new Uint32Array(buffer, last, capacity);
-    this.freq = new Uint8Array(buffer, freq, capacity);
+    this.uses = new Uint32Array(buffer, uses, capacity);
     this.stream = new Uint16Array(buffer, stream, capacity);
     this.lease = new Float64Array(buffer, lease, leases);
     this.#tick = new Uint32Array(buffer, tick, 1);
@@ -52,6 +53,6 @@ export class Tables {
   /** To be called after every change in the core. */
   catchUp(): void {
     if (this.expires.length === 0) this.attach();
-    this.tick = this.#tick[0]!;
+    this.tick = this.#tick[0]! << FREQUENCY_BITS;
   }
 }

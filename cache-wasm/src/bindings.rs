@@ -11,7 +11,7 @@ use wire::{Key, Position, Scope, Tag};
 use crate::category::CategoryOptions;
 use crate::follow::{Input, Output};
 use crate::manager::{Answer, Filled, Loaded, Manager, Options};
-use crate::store::Effect;
+use crate::store::{Effect, Given};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,14 +91,13 @@ impl Core {
         Ok(Core { manager: Manager::new(options).map_err(message)? })
     }
 
-    /// Where the tables are in memory: `[capacity, expires, last, freq, stream, lease, leases, tick]`, byte addresses.
+    /// Where the tables are in memory: `[capacity, expires, uses, stream, lease, leases, tick]`, byte addresses.
     pub fn tables(&self) -> Vec<u32> {
         let slots = self.manager.slots();
         vec![
             slots.capacity(),
             slots.expires.as_ptr() as u32,
-            slots.last.as_ptr() as u32,
-            slots.freq.as_ptr() as u32,
+            slots.uses.as_ptr() as u32,
             slots.stream.as_ptr() as u32,
             slots.lease.as_ptr() as u32,
             slots.lease.len() as u32,
@@ -208,7 +207,7 @@ impl Core {
         now: f64,
     ) -> Result<u32, JsValue> {
         let (key, tags) = (key(key_text)?, tags(tag_texts)?);
-        self.manager.set(category, key, json.into_bytes().into(), ttl, tags, now).map_err(message)
+        self.manager.set(category, key, Given::Bytes(json.into_bytes().into()), ttl, tags, now).map_err(message)
     }
 
     /// The JSON text of a slot's value, or `undefined`.

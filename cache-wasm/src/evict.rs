@@ -21,8 +21,7 @@ pub fn victim(slots: &Slots, members: &[Slot], spared: Option<Slot>, now: f64, r
         if now >= slots.expires[slot as usize] {
             return Some(slot);
         }
-        let age = slots.tick[0].wrapping_sub(slots.last[slot as usize].get());
-        let score = (f64::from(slots.freq[slot as usize].get()) + 0.5) / (f64::from(age) + 1.0);
+        let score = (f64::from(slots.frequency(slot)) + 0.5) / (f64::from(slots.age(slot)) + 1.0);
         if worst.is_none_or(|(least, _)| score < least) {
             worst = Some((score, slot));
         }

@@ -14,7 +14,7 @@ use crate::fill::Fills;
 use crate::replica::{Begun, Phase, Replica};
 use crate::session::{Link, Session};
 use crate::slots::{Entry, StreamRef, UNFOLLOWED};
-use crate::store::{Put, Reason, Store};
+use crate::store::{Given, Put, Reason, Store};
 use crate::subs::Subs;
 
 /// What happens outside.
@@ -471,9 +471,9 @@ fn apply_item(
             categories.extend(wanted);
             let mut stored = slots.len() > older.len();
             for category in categories {
-                let bytes = payload.as_bytes().into();
+                let given = Given::Bytes(payload.as_bytes().into());
                 let (seen, tags) = (Some(upto), tags.clone());
-                let put = Put { category, key: key.clone(), bytes, seen, stream, ttl: None, tags };
+                let put = Put { category, key: key.clone(), given, seen, stream, ttl: None, tags };
                 // A value that does not fit is not kept; who wants it fetches it.
                 stored |= kept.store.put(put, now).is_ok();
             }

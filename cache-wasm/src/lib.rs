@@ -25,4 +25,4 @@ pub mod bindings;
 pub use category::CategoryOptions;
 pub use follow::{Changed, Input, Output};
 pub use manager::{Answer, Filled, Loaded, Manager, ManagerError, Options};
-pub use store::{Effect, PutError, Reason};
+pub use store::{Effect, Given, PutError, Reason};

@@ -11,7 +11,7 @@ use crate::fill::{Fills, Followed, Ruling, Target, Ticket};
 use crate::follow::{Follower, Input, Kept, Output};
 use crate::slots::{Slot, Slots, StreamRef, UNFOLLOWED};
 use crate::stats::{CategoryStats, FillStats, Stats, StreamStats, SubscriptionStats};
-use crate::store::{Effect, Put, PutError, Reason, Store};
+use crate::store::{Effect, Given, Put, PutError, Reason, Store};
 
 /// The most entries over all categories: the slot tables are allocated for all of them at once.
 pub const ENTRIES_MAX: u32 = 1 << 22;
@@ -196,7 +196,7 @@ impl Manager {
         &mut self,
         category: u16,
         key: Key,
-        bytes: Box<[u8]>,
+        given: Given,
         ttl: Option<f64>,
         tags: Vec<Tag>,
         now: f64,
@@ -206,7 +206,7 @@ impl Manager {
         let stream = self.follower.subs.covering(&key);
         let seen = stream.and_then(|stream| self.follower.subs.get(stream)?.position());
         let stream = stream.unwrap_or(UNFOLLOWED);
-        self.store.put(Put { category, key, bytes, seen, stream, ttl, tags }, now)
+        self.store.put(Put { category, key, given, seen, stream, ttl, tags }, now)
     }
 
     /// Removes a key from a category; whether it was there.
@@ -298,8 +298,8 @@ impl Manager {
             return Filled::Absent;
         };
         let seen = answer.as_of.filter(|_| stream != UNFOLLOWED);
-        let put =
-            Put { category: fill.category, key: key.clone(), bytes, seen, stream, ttl: answer.ttl, tags: answer.tags };
+        let (given, ttl, tags) = (Given::Bytes(bytes), answer.ttl, answer.tags);
+        let put = Put { category: fill.category, key: key.clone(), given, seen, stream, ttl, tags };
         self.store.put(put, now).map_or(Filled::TooLarge, Filled::Stored)
     }
 
@@ -337,8 +337,9 @@ impl Manager {
                 keys.push(text);
                 continue;
             }
-            let (bytes, seen) = (payload.as_bytes().into(), as_of.filter(|_| stream != UNFOLLOWED));
-            let put = Put { category: fill.category, key: item.key, bytes, seen, stream, ttl: None, tags };
+            let given = Given::Bytes(payload.as_bytes().into());
+            let seen = as_of.filter(|_| stream != UNFOLLOWED);
+            let put = Put { category: fill.category, key: item.key, given, seen, stream, ttl: None, tags };
             match self.store.put(put, now) {
                 Ok(_) => keys.push(text),
                 Err(_) => late.push(text),

@@ -8,6 +8,9 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
+use crate::slots::Content;
+use crate::store::Given;
+
 /// The name of a stored payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadId(u32);
@@ -72,6 +75,31 @@ impl Pool {
         }
         self.payloads[id.0 as usize] = None;
         self.free.push(id.0);
+    }
+
+    /// Takes what an entry is given; a value that JavaScript keeps costs nothing here.
+    pub fn take(&mut self, given: Given) -> Content {
+        match given {
+            Given::Bytes(bytes) => Content::Payload(self.insert(bytes)),
+            Given::Absent => Content::Absent,
+            Given::Reference(_) => Content::Reference,
+        }
+    }
+
+    /// Whether an entry holds already what it is given. Of two references nobody here can tell.
+    pub fn holds(&self, content: Content, given: &Given) -> bool {
+        match (content, given) {
+            (Content::Payload(payload), Given::Bytes(bytes)) => self.bytes(payload) == &**bytes,
+            (Content::Absent, Given::Absent) => true,
+            _ => false,
+        }
+    }
+
+    /// Takes back what an entry held.
+    pub fn give_back(&mut self, content: Content) {
+        if let Content::Payload(payload) = content {
+            self.release(payload);
+        }
     }
 
     /// The bytes of a payload.

@@ -22,8 +22,22 @@ pub const UNFOLLOWED: StreamRef = 0;
 /// The most streams followed at a time: what a server allows one session.
 pub const STREAMS_MAX: usize = wire::frame::SUBSCRIPTIONS_MAX as usize;
 
+/// Low bits of a use that hold the frequency.
+pub const FREQUENCY_BITS: u32 = 5;
+
 /// The most that a slot's frequency counts.
-pub const FREQUENCY_MAX: u8 = 31;
+pub const FREQUENCY_MAX: u8 = (1 << FREQUENCY_BITS) - 1;
+
+/// What an entry holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes in the pool.
+    Payload(PayloadId),
+    /// The knowledge that the key has no value.
+    Absent,
+    /// A value that JavaScript alone holds.
+    Reference,
+}
 
 /// What the core knows of an entry.
 #[derive(Debug)]
@@ -33,8 +47,8 @@ pub struct Entry {
     /// Its category's index.
     pub category: u16,
     /// Its value.
-    pub payload: PayloadId,
-    /// Bytes of the value.
+    pub content: Content,
+    /// Bytes that the entry is charged with.
     pub size: u32,
     /// The position at which the value was known to be current; `None` for a value of no stream.
     pub seen: Option<Position>,
@@ -44,21 +58,21 @@ pub struct Entry {
     pub place: u32,
 }
 
-/// The tables. `expires` and `stream` are written here and read by JavaScript; `last` and `freq` are written by both.
+/// The tables. `expires` and `stream` are written here and read by JavaScript; `uses` is written by both.
 #[derive(Debug)]
 pub struct Slots {
     /// When the entry's age ends, in the cache's milliseconds; infinity for never, minus infinity for a free slot.
     pub expires: Vec<f64>,
-    /// The tick of the last use.
-    pub last: Vec<Cell<u32>>,
-    /// Uses, up to [`FREQUENCY_MAX`].
-    pub freq: Vec<Cell<u8>>,
+    /// The insertion count at the last use, shifted over the uses so far, up to [`FREQUENCY_MAX`]: one cell, so that
+    /// a hit costs one load and one store.
+    pub uses: Vec<Cell<u32>>,
     /// The stream that vouches for the entry.
     pub stream: Vec<StreamRef>,
     /// Until when each stream's entries may be read: index 0 is infinity, a stream that is not live minus infinity.
     pub lease: Vec<f64>,
     /// One cell: the insertions so far, the clock of recency.
     pub tick: Vec<u32>,
+    /// Grown as slots are first taken: most caches are far from their `max`.
     entries: Vec<Option<Entry>>,
     free: Vec<Slot>,
 }
@@ -71,19 +85,18 @@ impl Slots {
         lease[UNFOLLOWED as usize] = f64::INFINITY;
         Slots {
             expires: vec![f64::NEG_INFINITY; n],
-            last: vec![Cell::new(0); n],
-            freq: vec![Cell::new(0); n],
+            uses: vec![Cell::new(0); n],
             stream: vec![UNFOLLOWED; n],
             lease,
             tick: vec![0],
-            entries: (0..n).map(|_| None).collect(),
-            free: (0..capacity).rev().collect(),
+            entries: Vec::new(),
+            free: Vec::new(),
         }
     }
 
     /// How many entries the tables hold at most.
     pub fn capacity(&self) -> u32 {
-        self.entries.len() as u32
+        self.expires.len() as u32
     }
 
     /// Takes a slot for an entry, or gives the entry back when none is free.
@@ -91,10 +104,17 @@ impl Slots {
     /// # Errors
     /// The entry, unchanged.
     pub fn take(&mut self, entry: Entry, stream: StreamRef, expires: f64) -> Result<Slot, Entry> {
-        let Some(slot) = self.free.pop() else { return Err(entry) };
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if self.entries.len() < self.expires.len() => {
+                self.entries.push(None);
+                (self.entries.len() - 1) as Slot
+            }
+            None => return Err(entry),
+        };
         self.tick[0] = self.tick[0].wrapping_add(1);
         self.entries[slot as usize] = Some(entry);
-        self.freq[slot as usize].set(0);
+        self.uses[slot as usize].set(0);
         self.touch(slot, stream, expires);
         Ok(slot)
     }
@@ -104,7 +124,18 @@ impl Slots {
         let i = slot as usize;
         self.expires[i] = expires;
         self.stream[i] = stream;
-        self.last[i].set(self.tick[0]);
+        self.uses[i].set((self.tick[0] << FREQUENCY_BITS) | u32::from(self.frequency(slot)));
+    }
+
+    /// Uses so far, up to [`FREQUENCY_MAX`].
+    pub fn frequency(&self, slot: Slot) -> u8 {
+        (self.uses[slot as usize].get() & u32::from(FREQUENCY_MAX)) as u8
+    }
+
+    /// Insertions since the last use.
+    pub fn age(&self, slot: Slot) -> u32 {
+        let last = self.uses[slot as usize].get() & !u32::from(FREQUENCY_MAX);
+        (self.tick[0] << FREQUENCY_BITS).wrapping_sub(last) >> FREQUENCY_BITS
     }
 
     /// Frees a slot and gives back what it held.

@@ -12,7 +12,7 @@ use crate::budget;
 use crate::category::{Category, CategoryOptions};
 use crate::evict;
 use crate::pool::Pool;
-use crate::slots::{Entry, Slot, Slots, StreamRef};
+use crate::slots::{Content, Entry, Slot, Slots, StreamRef};
 
 /// Why an entry left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -67,6 +67,33 @@ pub enum Effect {
     Stored(Slot, u16, Key),
 }
 
+/// What a key is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// A value's bytes.
+    Bytes(Box<[u8]>),
+    /// The knowledge that there is no value.
+    Absent,
+    /// A value that JavaScript keeps, and the bytes it is to be charged with.
+    Reference(u32),
+}
+
+impl From<&[u8]> for Given {
+    fn from(bytes: &[u8]) -> Given {
+        Given::Bytes(bytes.into())
+    }
+}
+
+impl Given {
+    fn size(&self) -> usize {
+        match self {
+            Given::Bytes(bytes) => bytes.len(),
+            Given::Absent => 0,
+            Given::Reference(size) => *size as usize,
+        }
+    }
+}
+
 /// A value to store.
 #[derive(Debug)]
 pub struct Put {
@@ -74,8 +101,8 @@ pub struct Put {
     pub category: u16,
     /// Its name.
     pub key: Key,
-    /// Its bytes.
-    pub bytes: Box<[u8]>,
+    /// What it holds.
+    pub given: Given,
     /// The position it is known to be current at.
     pub seen: Option<Position>,
     /// The stream that vouches for it.
@@ -157,9 +184,12 @@ impl Store {
         std::mem::take(&mut self.effects)
     }
 
-    /// The bytes of a slot's value.
+    /// The bytes of a slot's value, where the pool has them.
     pub fn payload(&self, slot: Slot) -> Option<&[u8]> {
-        self.slots.get(slot).map(|entry| self.pool.bytes(entry.payload))
+        match self.slots.get(slot)?.content {
+            Content::Payload(payload) => Some(self.pool.bytes(payload)),
+            Content::Absent | Content::Reference => None,
+        }
     }
 
     /// The slot of a key in a category.
@@ -174,7 +204,7 @@ impl Store {
     pub fn put(&mut self, put: Put, now: f64) -> Result<Slot, PutError> {
         let category = self.categories.get(put.category as usize).ok_or(PutError::Category(put.category))?;
         let existing = category.index.get(&put.key);
-        if let Some(error) = self.too_large(category, put.bytes.len()) {
+        if let Some(error) = self.too_large(category, put.given.size()) {
             if let Some(slot) = existing {
                 // `Replaced` would say that the slot is still the key's.
                 self.remove(slot, Reason::Evicted);
@@ -203,26 +233,26 @@ impl Store {
     /// The same bytes under the same labels stay the same value: the decoded object that the page holds remains.
     fn replace(&mut self, slot: Slot, put: Put, expires: f64) -> Slot {
         if let Some(entry) = self.slots.get_mut(slot)
-            && self.pool.bytes(entry.payload) == &*put.bytes
             && entry.tags == put.tags
+            && self.pool.holds(entry.content, &put.given)
         {
             entry.seen = put.seen;
             self.slots.touch(slot, put.stream, expires);
             return slot;
         }
         self.count(slot, Reason::Replaced);
-        let payload = self.pool.insert(put.bytes);
-        let size = self.pool.bytes(payload).len() as u32;
+        let size = put.given.size() as u32;
+        let content = self.pool.take(put.given);
         let category = &mut self.categories[put.category as usize];
         if let Some(entry) = self.slots.get_mut(slot) {
             category.bytes = category.bytes - u64::from(entry.size) + u64::from(size);
             category.index.untag(&entry.tags, slot);
             category.index.tag(&put.tags, slot);
-            let before = std::mem::replace(&mut entry.payload, payload);
+            let before = std::mem::replace(&mut entry.content, content);
             entry.size = size;
             entry.seen = put.seen;
             entry.tags = put.tags;
-            self.pool.release(before);
+            self.pool.give_back(before);
         }
         self.slots.touch(slot, put.stream, expires);
         slot
@@ -236,12 +266,11 @@ impl Store {
             }
         }
         let category = &mut self.categories[index];
-        let payload = self.pool.insert(put.bytes);
         let entry = Entry {
-            size: self.pool.bytes(payload).len() as u32,
+            size: put.given.size() as u32,
             key: put.key.clone(),
             category: put.category,
-            payload,
+            content: self.pool.take(put.given),
             seen: put.seen,
             place: category.members.len() as u32,
             tags: put.tags,
@@ -302,7 +331,7 @@ impl Store {
         {
             moved.place = entry.place;
         }
-        self.pool.release(entry.payload);
+        self.pool.give_back(entry.content);
         self.count(slot, reason);
     }
 

@@ -1,6 +1,7 @@
 //! The values by themselves: limits, ages, and what leaves when.
 
 use cache_wasm::manager::{ManagerError, Options};
+use cache_wasm::slots::{FREQUENCY_BITS, FREQUENCY_MAX};
 use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, PutError, Reason};
 
 use crate::page::{Page, SCOPE, at, body, category, items, key, scope, some, tag, value};
@@ -119,8 +120,8 @@ fn what_is_used_outlives_what_is_not() {
     let used = page.manager.store().find(0, &key("s:m:3")).unwrap();
     for number in 8..100 {
         // As JavaScript notes a hit.
-        page.manager.slots().freq[used as usize].set(31);
-        page.manager.slots().last[used as usize].set(page.manager.slots().tick[0]);
+        let slots = page.manager.slots();
+        slots.uses[used as usize].set(slots.tick[0] << FREQUENCY_BITS | u32::from(FREQUENCY_MAX));
         page.set(&format!("s:m:{number}"), "value");
     }
     assert!(page.holds("s:m:3"));

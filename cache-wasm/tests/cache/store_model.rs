@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cache_wasm::slots::Slot;
-use cache_wasm::{CategoryOptions, Effect, Reason};
+use cache_wasm::{CategoryOptions, Effect, Given, Reason};
 use proptest::prelude::*;
 use wire::Key;
 
@@ -115,7 +115,7 @@ impl Run {
         let held =
             Held { expires: self.page.now + ttl.unwrap_or(limits.ttl), bytes: bytes.clone(), tags: tags.to_vec() };
         let labels = tags.iter().map(|&of| tag(TAGS[of])).collect();
-        let set = self.page.manager.set(category, key(name), bytes.into(), ttl, labels, self.page.now);
+        let set = self.page.manager.set(category, key(name), Given::Bytes(bytes.into()), ttl, labels, self.page.now);
         assert_eq!(set.is_ok(), size as u64 <= limits.max_bytes.min(MAX_BYTES));
         self.model.remove(&(category, key(name)));
         if set.is_ok() {
@@ -184,7 +184,10 @@ impl Run {
         for (category, limits) in (0u16..).zip(categories()) {
             for number in 0..limits.max {
                 let name = key(&format!("s:z:{number}"));
-                self.page.manager.set(category, name, Box::default(), None, vec![], self.page.now).expect("it fits");
+                self.page
+                    .manager
+                    .set(category, name, Given::Bytes(Box::default()), None, vec![], self.page.now)
+                    .expect("it fits");
             }
             self.page.settle();
             assert_eq!(
