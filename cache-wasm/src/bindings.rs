@@ -1,17 +1,25 @@
 //! The core as JavaScript calls it: the only module that names `wasm_bindgen`.
 //!
 //! Names are parsed here, errors become messages, results become small arrays whose first element names their kind.
-//! There is no logic: `js/core.ts` declares the same shapes in TypeScript.
+//! There is no logic: `js/core.ts` declares the same shapes in TypeScript. What a call did to the tables is left in
+//! `effects`, cells of memory that JavaScript reads in place after each call.
+
+mod effects;
+mod segments;
 
 use js_sys::{Array, Uint8Array};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wire::{Key, Position, Scope, Tag};
 
-use crate::category::CategoryOptions;
+use crate::bindings::effects::Effects;
+use crate::bindings::segments::JsSegments;
+use crate::category::{CategoryOptions, Packing};
+use crate::evict::Policy;
 use crate::follow::{Input, Output};
 use crate::manager::{Answer, Filled, Loaded, Manager, Options};
-use crate::store::{Effect, Given};
+use crate::slots::{MAIL, State};
+use crate::store::{Enrolled, Given, Pressure};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,7 +27,36 @@ struct JsCategory {
     name: String,
     max: u32,
     max_bytes: Option<f64>,
+    min_bytes: Option<f64>,
+    max_entry_size: Option<f64>,
     ttl: Option<f64>,
+    jitter: Option<f64>,
+    stale_if_error: Option<f64>,
+    absent_ttl: Option<f64>,
+    pack: Option<bool>,
+    policy: Option<String>,
+}
+
+impl From<JsCategory> for CategoryOptions {
+    fn from(given: JsCategory) -> CategoryOptions {
+        let plain = CategoryOptions::new(&given.name, given.max);
+        CategoryOptions {
+            max_bytes: given.max_bytes.map_or(u64::MAX, |bytes| bytes as u64),
+            min_bytes: given.min_bytes.map_or(0, |bytes| bytes as u64),
+            max_entry: given.max_entry_size.map_or(u64::MAX, |bytes| bytes as u64),
+            ttl: given.ttl.unwrap_or(f64::INFINITY),
+            jitter: given.jitter.unwrap_or(0.0),
+            grace: given.stale_if_error.unwrap_or(0.0),
+            absent_ttl: given.absent_ttl.unwrap_or(0.0),
+            pack: if given.pack == Some(false) { Packing::Off } else { Packing::On },
+            policy: match given.policy.as_deref() {
+                Some("lru") => Policy::Lru,
+                Some(_) => Policy::Adaptive,
+                None => plain.policy,
+            },
+            ..plain
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -65,65 +102,65 @@ fn tuple(parts: &[JsValue]) -> Array {
 #[derive(Debug)]
 pub struct Core {
     manager: Manager,
+    effects: Effects,
 }
 
 #[wasm_bindgen]
 impl Core {
-    /// A cache of `{categories: [{name, max, maxBytes?, ttl?}], maxBytes, token?, seed}`.
+    /// A cache of `{categories: [{name, max, ...}], maxBytes, token?, seed}`; a category's other members are those of
+    /// `CategoryOptions` in `js/types.ts`.
     ///
     /// # Errors
     /// A message that says which option is wrong.
     #[wasm_bindgen(constructor)]
     pub fn new(options: JsValue) -> Result<Core, JsValue> {
         let options: JsOptions = serde_wasm_bindgen::from_value(options).map_err(message)?;
-        let categories = options.categories.into_iter().map(|category| CategoryOptions {
-            name: category.name,
-            max: category.max,
-            max_bytes: category.max_bytes.map_or(u64::MAX, |bytes| bytes as u64),
-            ttl: category.ttl.unwrap_or(f64::INFINITY),
-        });
         let options = Options {
-            categories: categories.collect(),
+            categories: options.categories.into_iter().map(CategoryOptions::from).collect(),
             max_bytes: options.max_bytes as u64,
             token: options.token,
             seed: options.seed.to_bits(),
         };
-        Ok(Core { manager: Manager::new(options).map_err(message)? })
+        let manager = Manager::new(options, Box::<JsSegments>::default()).map_err(message)?;
+        Ok(Core { manager, effects: Effects::default() })
     }
 
-    /// Where the tables are in memory: `[capacity, expires, uses, stream, lease, leases, tick]`, byte addresses.
+    /// Where the shared tables are in memory: `[capacity, uses, mail, cells of mail, state]`, byte addresses.
     pub fn tables(&self) -> Vec<u32> {
         let slots = self.manager.slots();
         vec![
             slots.capacity(),
-            slots.expires.as_ptr() as u32,
             slots.uses.as_ptr() as u32,
-            slots.stream.as_ptr() as u32,
-            slots.lease.as_ptr() as u32,
-            slots.lease.len() as u32,
-            slots.tick.as_ptr() as u32,
+            slots.mail.as_ptr() as u32,
+            MAIL as u32,
+            slots.state.as_ptr() as u32,
         ]
     }
 
-    /// What the index must repeat, flat and in order: `0, slot, reason` or `1, slot, category, key`.
-    pub fn effects(&mut self) -> Array {
-        let flat = Array::new();
-        for effect in self.manager.take_effects() {
-            match effect {
-                Effect::Removed(slot, reason) => {
-                    for number in [0, slot, reason.code()] {
-                        flat.push(&number.into());
-                    }
-                }
-                Effect::Stored(slot, category, key) => {
-                    for number in [1, slot, u32::from(category)] {
-                        flat.push(&number.into());
-                    }
-                    flat.push(&key.as_str().into());
-                }
-            }
-        }
-        flat
+    /// The keys that the effects name, in order, joined by line ends.
+    #[wasm_bindgen(js_name = effectKeys)]
+    pub fn effect_keys(&self) -> String {
+        self.effects.keys()
+    }
+
+    /// The effects were repeated.
+    #[wasm_bindgen(js_name = effectsTaken)]
+    pub fn effects_taken(&mut self) {
+        self.effects.clear();
+        self.effects.show(self.manager.slots());
+    }
+
+    /// Makes what a call did to the tables readable, and passes its result on.
+    fn done<T>(&mut self, result: T) -> T {
+        self.effects.add(self.manager.take_effects());
+        self.effects.show(self.manager.slots());
+        let needs = if self.manager.store().needs_upkeep() { 1.0 } else { 0.0 };
+        self.manager.slots().tell(State::Upkeep, needs);
+        result
+    }
+
+    fn mail(&self, at: usize) -> f64 {
+        self.manager.slots().mail.get(at).map_or(0.0, std::cell::Cell::get)
     }
 
     /// What is to be done next, or `undefined`.
@@ -153,26 +190,31 @@ impl Core {
     /// The socket is open.
     pub fn opened(&mut self, now: f64) {
         self.manager.handle(Input::Opened, now);
+        self.done(());
     }
 
     /// The socket brought a message.
     pub fn message(&mut self, bytes: &[u8], now: f64) {
         self.manager.handle(Input::Message(bytes), now);
+        self.done(());
     }
 
     /// The socket is closed.
     pub fn closed(&mut self, code: Option<u16>, now: f64) {
         self.manager.handle(Input::Closed(code), now);
+        self.done(());
     }
 
     /// A timer went off, or the page woke.
     pub fn woke(&mut self, now: f64) {
         self.manager.handle(Input::Woke, now);
+        self.done(());
     }
 
     /// The network is back.
     pub fn online(&mut self, now: f64) {
         self.manager.handle(Input::Online, now);
+        self.done(());
     }
 
     /// Follows a scope: its stream's number.
@@ -180,39 +222,111 @@ impl Core {
     /// # Errors
     /// A message, for a text that is no scope and when too many are followed.
     pub fn follow(&mut self, scope_text: &str, category: Option<u16>, now: f64) -> Result<u16, JsValue> {
-        self.manager.follow(&scope(scope_text)?, category, now).map_err(message)
+        let stream = self.manager.follow(&scope(scope_text)?, category, now).map_err(message);
+        self.done(stream)
     }
 
     /// Ends one following.
     pub fn unfollow(&mut self, stream: u16) {
         self.manager.unfollow(stream);
+        self.done(());
     }
 
     /// Closes the connection.
     pub fn stop(&mut self) {
         self.manager.stop();
+        self.done(());
     }
 
-    /// Stores a value: its slot.
+    /// Stores a value that JavaScript keeps, charged with `size` bytes: its slot.
     ///
     /// # Errors
     /// A message, for a text that is no key or tag and for a value that does not fit.
-    pub fn set(
+    pub fn put(
         &mut self,
         category: u16,
         key_text: &str,
-        json: String,
+        size: u32,
         ttl: Option<f64>,
         tag_texts: Option<Vec<String>>,
         now: f64,
     ) -> Result<u32, JsValue> {
         let (key, tags) = (key(key_text)?, tags(tag_texts)?);
-        self.manager.set(category, key, Given::Bytes(json.into_bytes().into()), ttl, tags, now).map_err(message)
+        let put = self.manager.set(category, key, Given::Reference(size), ttl, tags, now).map_err(message);
+        self.done(put)
+    }
+
+    /// Takes note of `count` values that JavaScript has set, `[slot, size, until]` each in the mail, and reserves up to
+    /// `reserve` slots, which are then in the mail: how many.
+    pub fn enroll(&mut self, category: u16, count: u32, reserve: u32, now: f64) -> u32 {
+        let count = (count as usize).min(MAIL / 3);
+        let set: Vec<Enrolled> = (0..count)
+            .map(|at| Enrolled {
+                slot: self.mail(3 * at) as u32,
+                size: self.mail(3 * at + 1) as u32,
+                until: self.mail(3 * at + 2),
+            })
+            .collect();
+        let reserved = self.manager.enrol(category, &set, reserve.min(MAIL as u32), now);
+        for (cell, &slot) in self.manager.slots().mail.iter().zip(&reserved) {
+            cell.set(f64::from(slot));
+        }
+        self.done(reserved.len() as u32)
+    }
+
+    /// Names `count` entries that were enrolled: their slots in the mail, their keys joined by line ends.
+    pub fn name(&mut self, category: u16, count: u32, keys: &str) {
+        for (at, text) in keys.split('\n').take((count as usize).min(MAIL)).enumerate() {
+            // Its keys were checked by the same rules when they were set.
+            if let Ok(key) = Key::parse(text) {
+                self.manager.name(category, self.mail(at) as u32, key);
+            }
+        }
+    }
+
+    /// Why a text is no key, or `undefined` for one that is.
+    #[wasm_bindgen(js_name = keyError)]
+    pub fn key_error(&self, text: &str) -> Option<String> {
+        Key::parse(text).err().map(|error| error.to_string())
+    }
+
+    /// Takes the JSON text of a value that JavaScript held alone.
+    pub fn settle(&mut self, slot: u32, json: &str, now: f64) {
+        self.manager.settle(slot, json.as_bytes(), now);
+        self.done(());
+    }
+
+    /// A handle holds the slot's entry.
+    pub fn hold(&mut self, slot: u32) {
+        self.manager.hold(slot);
+    }
+
+    /// A handle holds it no more.
+    pub fn release(&mut self, slot: u32) {
+        self.manager.unhold(slot);
+    }
+
+    /// Does a piece of the work that is off the critical path; whether there is more to do at once.
+    pub fn upkeep(&mut self, now: f64) -> bool {
+        let more = self.manager.upkeep(now);
+        self.done(more)
+    }
+
+    /// The machine's shortness of memory: 0 for none, 1 for some, 2 for a lot.
+    pub fn pressure(&mut self, level: u8, now: f64) {
+        let pressure = match level {
+            0 => Pressure::Normal,
+            1 => Pressure::Elevated,
+            _ => Pressure::Critical,
+        };
+        self.manager.set_pressure(pressure, now);
+        self.done(());
     }
 
     /// The JSON text of a slot's value, or `undefined`.
     pub fn payload(&self, slot: u32) -> Option<String> {
-        self.manager.store().payload(slot).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        let bytes = self.manager.store().payload(slot)?;
+        Some(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     /// Removes a key from a category; whether it was there.
@@ -220,17 +334,20 @@ impl Core {
     /// # Errors
     /// A message, for a text that is no key.
     pub fn delete(&mut self, category: u16, key_text: &str) -> Result<bool, JsValue> {
-        Ok(self.manager.delete(category, &key(key_text)?))
+        let was = self.manager.delete(category, &key(key_text)?);
+        Ok(self.done(was))
     }
 
     /// Empties a category.
     pub fn clear(&mut self, category: u16) {
         self.manager.clear(category);
+        self.done(());
     }
 
     /// Removes a slot's entry if its age has ended.
     pub fn expire(&mut self, slot: u32, now: f64) {
         self.manager.expire(slot, now);
+        self.done(());
     }
 
     /// Invalidates a key in every category.
@@ -240,7 +357,7 @@ impl Core {
     #[wasm_bindgen(js_name = invalidateKey)]
     pub fn invalidate_key(&mut self, key_text: &str) -> Result<(), JsValue> {
         self.manager.invalidate_key(&key(key_text)?);
-        Ok(())
+        self.done(Ok(()))
     }
 
     /// Invalidates a scope.
@@ -250,7 +367,7 @@ impl Core {
     #[wasm_bindgen(js_name = invalidateScope)]
     pub fn invalidate_scope(&mut self, scope_text: &str) -> Result<(), JsValue> {
         self.manager.invalidate_scope(&scope(scope_text)?);
-        Ok(())
+        self.done(Ok(()))
     }
 
     /// Invalidates a tag.
@@ -260,7 +377,7 @@ impl Core {
     #[wasm_bindgen(js_name = invalidateTag)]
     pub fn invalidate_tag(&mut self, tag_text: &str) -> Result<(), JsValue> {
         self.manager.invalidate_tag(&Tag::parse(tag_text).map_err(message)?);
-        Ok(())
+        self.done(Ok(()))
     }
 
     /// Begins to read a key: `[ticket, min | undefined]`.
@@ -306,7 +423,8 @@ impl Core {
     ) -> Result<Array, JsValue> {
         let tags = tags(tag_texts).inspect_err(|_| self.manager.abandon_fill(ticket))?;
         let answer = Answer { as_of: position(as_of), bytes: bytes.map(Vec::into_boxed_slice), tags, ttl };
-        Ok(match self.manager.end_fill(ticket, answer, now) {
+        let filled = self.manager.end_fill(ticket, answer, now);
+        Ok(match self.done(filled) {
             Filled::Stored(slot) => tuple(&["stored".into(), slot.into()]),
             Filled::Absent => tuple(&["absent".into()]),
             Filled::Delivered => tuple(&["delivered".into()]),
@@ -320,7 +438,8 @@ impl Core {
     /// Ends a scope's fill: `["kept", keys, late]`, `["retry", min | undefined]`, `["malformed", why]`.
     #[wasm_bindgen(js_name = endLoad)]
     pub fn end_load(&mut self, ticket: u32, as_of: Option<String>, body: &[u8], now: f64) -> Array {
-        match self.manager.end_load(ticket, position(as_of), body, now) {
+        let loaded = self.manager.end_load(ticket, position(as_of), body, now);
+        match self.done(loaded) {
             Loaded::Kept { keys, late } => tuple(&["kept".into(), strings(&keys), strings(&late)]),
             Loaded::Retry(min) => tuple(&["retry".into(), min.map(|min| min.to_string()).into()]),
             Loaded::Malformed(why) => tuple(&["malformed".into(), why.into()]),

@@ -1,19 +1,62 @@
-//! One category: its limits, its names and its members.
+//! One category: its limits and its members.
 
-use crate::index::Index;
+use crate::evict::Policy;
 use crate::slots::Slot;
 
-/// The limits of a category.
+/// The limits of a category, and how it keeps what it holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CategoryOptions {
     /// What the application calls it.
     pub name: String,
     /// The most entries; at least 1.
     pub max: u32,
-    /// The most bytes of payload; the cache's own bound applies besides.
+    /// The most bytes, as stored; the cache's own bound applies besides.
     pub max_bytes: u64,
+    /// Bytes that no other category can take from it.
+    pub min_bytes: u64,
+    /// The most bytes of one value, before packing.
+    pub max_entry: u64,
     /// How long an entry lives, in milliseconds; infinity for as long as it stays.
     pub ttl: f64,
+    /// The part of `ttl` that is taken off at random from what the server sends, 0 to 1: a batch does not end at once.
+    pub jitter: f64,
+    /// How long an entry is kept past its age, in milliseconds, for who takes a stale one rather than an error.
+    pub grace: f64,
+    /// How long the knowledge lives that a key has no value, in milliseconds, where no stream vouches for it; 0 for not
+    /// at all.
+    pub absent_ttl: f64,
+    /// Whether payloads are packed.
+    pub pack: Packing,
+    /// Who leaves first.
+    pub policy: Policy,
+}
+
+/// Whether payloads are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// As they come.
+    Off,
+    /// With the category's dictionary, off the critical path.
+    On,
+}
+
+impl CategoryOptions {
+    /// A category of so many entries, with no other limit.
+    pub fn new(name: &str, max: u32) -> CategoryOptions {
+        CategoryOptions {
+            name: name.into(),
+            max,
+            max_bytes: u64::MAX,
+            min_bytes: 0,
+            max_entry: u64::MAX,
+            ttl: f64::INFINITY,
+            jitter: 0.0,
+            grace: 0.0,
+            absent_ttl: 0.0,
+            pack: Packing::On,
+            policy: Policy::default_for(max),
+        }
+    }
 }
 
 /// A category's state.
@@ -21,17 +64,24 @@ pub struct CategoryOptions {
 pub struct Category {
     /// Its limits.
     pub options: CategoryOptions,
-    /// Its names.
-    pub index: Index,
     /// Its slots, in no order: what eviction samples from.
     pub members: Vec<Slot>,
-    /// Bytes of its payloads.
+    /// Slots given to JavaScript for what it will store: they count as taken.
+    pub reserved: u32,
+    /// Bytes that its entries are charged with.
     pub bytes: u64,
+    /// Entries that wait for the category's dictionary.
+    pub unpacked: Vec<Slot>,
 }
 
 impl Category {
     /// An empty category.
     pub fn new(options: CategoryOptions) -> Category {
-        Category { options, index: Index::default(), members: Vec::new(), bytes: 0 }
+        Category { options, members: Vec::new(), reserved: 0, bytes: 0, unpacked: Vec::new() }
+    }
+
+    /// How many more entries fit.
+    pub fn room(&self) -> u32 {
+        self.options.max.saturating_sub(self.members.len() as u32 + self.reserved)
     }
 }

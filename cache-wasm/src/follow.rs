@@ -13,8 +13,8 @@ use wire::{Body, Change, ClientFrame, CloseCode, Codec, Item, Mode, Position, Sc
 use crate::fill::Fills;
 use crate::replica::{Begun, Phase, Replica};
 use crate::session::{Link, Session};
-use crate::slots::{Entry, StreamRef, UNFOLLOWED};
-use crate::store::{Given, Put, Reason, Store};
+use crate::slots::{Slot, StreamRef, UNFOLLOWED};
+use crate::store::{Given, Origin, Put, Reason, Store};
 use crate::subs::Subs;
 
 /// What happens outside.
@@ -142,11 +142,11 @@ impl Follower {
     /// Ends one following of a stream.
     pub fn unfollow(&mut self, kept: &mut Kept, stream: StreamRef) {
         let Some(replica) = self.subs.remove(stream) else { return };
-        kept.store.slots.lease[stream as usize] = f64::NEG_INFINITY;
+        kept.store.set_lease(stream, f64::NEG_INFINITY);
         for slot in kept.store.slots_under(&replica.scope, stream) {
-            let other = kept.store.slots.get(slot).and_then(|entry| self.heir(&replica, entry));
+            let other = self.heir(&replica, kept.store, slot);
             match other {
-                Some(other) => kept.store.slots.stream[slot as usize] = other,
+                Some(other) => kept.store.set_stream(slot, other),
                 None => kept.store.remove(slot, Reason::Unfollowed),
             }
         }
@@ -160,11 +160,11 @@ impl Follower {
 
     /// The stream that vouches for an entry from now on. One that began later was never told what this one had still
     /// to tell.
-    fn heir(&self, ended: &Replica, entry: &Entry) -> Option<StreamRef> {
-        let other = self.subs.covering(&entry.key)?;
+    fn heir(&self, ended: &Replica, store: &Store, slot: Slot) -> Option<StreamRef> {
+        let other = self.subs.covering(store.index().key(slot)?)?;
         let begun = self.subs.get(other)?.position()?;
         let reached = |at: Position| at.epoch == begun.epoch && at.offset >= begun.offset;
-        (ended.position().is_some_and(reached) || entry.seen.is_some_and(reached)).then_some(other)
+        (ended.position().is_some_and(reached) || store.slots.get(slot)?.seen.is_some_and(reached)).then_some(other)
     }
 
     /// Gives the connection up for good; it is made again when something is followed.
@@ -229,7 +229,7 @@ impl Follower {
     fn lost(&mut self, kept: &mut Kept, code: Option<u16>, why: &str, now: f64) {
         for (stream, replica) in self.subs.iter_mut() {
             replica.phase = Phase::Waiting;
-            kept.store.slots.lease[stream as usize] = f64::NEG_INFINITY;
+            kept.store.set_lease(stream, f64::NEG_INFINITY);
         }
         self.session.lost(code, now, &mut self.rng);
         self.tell_state(code.map_or_else(|| why.into(), |code| format!("{why} with code {code}")));
@@ -270,7 +270,7 @@ impl Follower {
 
     /// Stops vouching and asks again (R1).
     fn resync(&mut self, kept: &mut Kept, stream: StreamRef, now: f64) {
-        kept.store.slots.lease[stream as usize] = f64::NEG_INFINITY;
+        kept.store.set_lease(stream, f64::NEG_INFINITY);
         if let Some(id) = self.subs.get(stream).and_then(|replica| replica.phase.request()) {
             self.send(&ClientFrame::Unsub { id });
         }
@@ -403,8 +403,8 @@ impl Follower {
     /// Reads may hit until the lease that began at `stamp` ends. A later word never shortens an earlier one.
     fn vouch(&mut self, kept: &mut Kept, stream: StreamRef, stamp: f64) {
         let Some(lease_ms) = self.session.lease_ms() else { return };
-        let lease = &mut kept.store.slots.lease[stream as usize];
-        *lease = lease.max(stamp + lease_ms);
+        let lease = kept.store.slots.lease[stream as usize].max(stamp + lease_ms);
+        kept.store.set_lease(stream, lease);
         self.vouched = Some(self.vouched.map_or(stamp, |before| before.max(stamp)));
     }
 }
@@ -472,8 +472,17 @@ fn apply_item(
             let mut stored = slots.len() > older.len();
             for category in categories {
                 let given = Given::Bytes(payload.as_bytes().into());
-                let (seen, tags) = (Some(upto), tags.clone());
-                let put = Put { category, key: key.clone(), given, seen, stream, ttl: None, tags };
+                let put = Put {
+                    category,
+                    key: key.clone(),
+                    given,
+                    seen: Some(upto),
+                    version: None,
+                    stream,
+                    ttl: None,
+                    origin: Origin::Server,
+                    tags: tags.clone(),
+                };
                 // A value that does not fit is not kept; who wants it fetches it.
                 stored |= kept.store.put(put, now).is_ok();
             }

@@ -1,76 +1,319 @@
-//! Finds a category's entries by key, by scope and by tag. Purging a scope costs what it removes, not what is there.
+//! Finds entries by key, over all categories, and by scope. Purging a scope costs what it removes, not what is there.
+//!
+//! Two hash tables: keys to the entries of that name, chained over the categories, and scopes to nodes of a tree, in
+//! which a node exists exactly while an entry lies under it. A scope is found by its text whatever its depth, and what
+//! it holds by walking down. Tags are `tags`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
+use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use wire::{Key, Scope, Tag};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
+use wire::key::ROOT_SEGMENTS;
+use wire::{Key, Scope};
 
 use crate::slots::Slot;
 
-/// One category's names.
+/// No slot, and no node.
+const NONE: u32 = u32::MAX;
+
+/// A hash for the tables, the same in every run.
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    FixedState::with_seed(0).hash_one(bytes)
+}
+
+/// The hash of a name.
+pub fn hash_of(text: &str) -> u64 {
+    hash_bytes(text.as_bytes())
+}
+
+/// What is known of a slot by name.
+#[derive(Debug, Clone)]
+struct Name {
+    key: Key,
+    /// The next entry of the same key, in another category.
+    alike: Slot,
+    /// The node of the key's parent scope, or [`NONE`] for a key that lies in none.
+    node: u32,
+    /// Its neighbours among the node's own entries.
+    before: Slot,
+    after: Slot,
+}
+
+/// A scope under which entries lie.
+#[derive(Debug, Clone)]
+struct Node {
+    /// A key that begins with the scope; it may have left since.
+    key: Key,
+    /// Bytes of the scope.
+    length: u16,
+    parent: u32,
+    before: u32,
+    after: u32,
+    first_child: u32,
+    first_entry: Slot,
+}
+
+impl Node {
+    fn text(&self) -> &str {
+        &self.key.as_str()[..usize::from(self.length)]
+    }
+}
+
+/// The names of all entries.
 #[derive(Debug, Default)]
 pub struct Index {
-    keys: BTreeMap<Key, Slot>,
-    tags: HashMap<Tag, BTreeSet<Slot>, FixedState>,
+    /// By slot.
+    names: Vec<Option<Name>>,
+    keys: HashTable<Slot>,
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    scopes: HashTable<u32>,
 }
 
 impl Index {
-    /// The slot of a key.
-    pub fn get(&self, key: &Key) -> Option<Slot> {
-        self.keys.get(key).copied()
+    /// The name of a slot.
+    pub fn key(&self, slot: Slot) -> Option<&Key> {
+        self.name(slot).map(|name| &name.key)
     }
 
-    /// Names a slot.
+    fn name(&self, slot: Slot) -> Option<&Name> {
+        self.names.get(slot as usize)?.as_ref()
+    }
+
+    fn name_mut(&mut self, slot: Slot) -> Option<&mut Name> {
+        self.names.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// The slots of a key, one a category at most.
+    pub fn slots_of(&self, key: &Key) -> impl Iterator<Item = Slot> + '_ {
+        let is_it = |&slot: &Slot| self.key(slot) == Some(key);
+        let mut next = self.keys.find(hash_of(key.as_str()), is_it).copied();
+        std::iter::from_fn(move || {
+            let slot = next?;
+            next = self.name(slot).map(|name| name.alike).filter(|&alike| alike != NONE);
+            Some(slot)
+        })
+    }
+
+    /// Names a slot that has no name.
     pub fn insert(&mut self, key: Key, slot: Slot) {
-        self.keys.insert(key, slot);
-    }
-
-    /// Forgets a key and its tags.
-    pub fn remove(&mut self, key: &Key, tags: &[Tag], slot: Slot) {
-        self.keys.remove(key);
-        self.untag(tags, slot);
-    }
-
-    /// Labels a slot.
-    pub fn tag(&mut self, tags: &[Tag], slot: Slot) {
-        for tag in tags {
-            self.tags.entry(tag.clone()).or_default().insert(slot);
+        if self.names.len() <= slot as usize {
+            self.names.resize(slot as usize + 1, None);
         }
+        let node = parent_of(key.as_str(), key.as_str().len()).map_or(NONE, |length| self.node_of(&key, length));
+        let after =
+            if node == NONE { NONE } else { std::mem::replace(&mut self.nodes[node as usize].first_entry, slot) };
+        if let Some(after) = self.name_mut(after) {
+            after.before = slot;
+        }
+        let names = &self.names;
+        let text = |slot: &Slot| names[*slot as usize].as_ref().map_or("", |name| name.key.as_str());
+        let hash = hash_of(key.as_str());
+        let alike = match self.keys.entry(hash, |other| text(other) == key.as_str(), |other| hash_of(text(other))) {
+            Place::Occupied(mut first) => std::mem::replace(first.get_mut(), slot),
+            Place::Vacant(place) => {
+                place.insert(slot);
+                NONE
+            }
+        };
+        self.names[slot as usize] = Some(Name { key, alike, node, before: NONE, after });
     }
 
-    /// Takes labels off a slot.
-    pub fn untag(&mut self, tags: &[Tag], slot: Slot) {
-        for tag in tags {
-            if let Some(slots) = self.tags.get_mut(tag) {
-                slots.remove(&slot);
-                if slots.is_empty() {
-                    self.tags.remove(tag);
+    /// Forgets a slot's name, and gives it back.
+    pub fn remove(&mut self, slot: Slot) -> Option<Key> {
+        self.unchain(slot);
+        let Name { key, node, before, after, .. } = self.names.get_mut(slot as usize)?.take()?;
+        if let Some(after) = self.name_mut(after) {
+            after.before = before;
+        }
+        match self.name_mut(before) {
+            Some(before) => before.after = after,
+            None if node != NONE => {
+                self.nodes[node as usize].first_entry = after;
+                self.prune(node);
+            }
+            None => {}
+        }
+        Some(key)
+    }
+
+    /// Takes a slot out of the chain of its key. It still has its name, by which the table finds the chain.
+    fn unchain(&mut self, slot: Slot) {
+        let Some(Name { key, alike, .. }) = self.name(slot) else { return };
+        let (hash, alike) = (hash_of(key.as_str()), *alike);
+        let first = {
+            let is_it = |&other: &Slot| self.key(other) == Some(key);
+            self.keys.find(hash, is_it).copied()
+        };
+        match first {
+            Some(first) if first != slot => {
+                let mut at = first;
+                while let Some(name) = self.name_mut(at) {
+                    if name.alike == slot {
+                        name.alike = alike;
+                        return;
+                    }
+                    at = name.alike;
+                }
+            }
+            _ => {
+                if let Ok(mut place) = self.keys.find_entry(hash, |&other| other == slot) {
+                    if alike == NONE {
+                        place.remove();
+                    } else {
+                        *place.get_mut() = alike;
+                    }
                 }
             }
         }
     }
 
+    /// The node of a key's first `length` bytes, made with those above it if need be.
+    fn node_of(&mut self, key: &Key, length: usize) -> u32 {
+        let text = &key.as_str()[..length];
+        let hash = hash_of(text);
+        if let Some(&node) = self.scopes.find(hash, |&node| self.nodes[node as usize].text() == text) {
+            return node;
+        }
+        let parent = parent_of(text, length - 1).map_or(NONE, |length| self.node_of(key, length));
+        let node = self.free.pop().unwrap_or(self.nodes.len() as u32);
+        let after = self.nodes.get_mut(parent as usize).map_or(NONE, |up| std::mem::replace(&mut up.first_child, node));
+        if let Some(after) = self.nodes.get_mut(after as usize) {
+            after.before = node;
+        }
+        let made = Node {
+            key: key.clone(),
+            length: length as u16,
+            parent,
+            before: NONE,
+            after,
+            first_child: NONE,
+            first_entry: NONE,
+        };
+        match self.nodes.get_mut(node as usize) {
+            Some(place) => *place = made,
+            None => self.nodes.push(made),
+        }
+        let nodes = &self.nodes;
+        self.scopes.insert_unique(hash, node, |&other| hash_of(nodes[other as usize].text()));
+        node
+    }
+
+    /// Removes nodes under which nothing lies any more, from this one up.
+    fn prune(&mut self, mut node: u32) {
+        while let Some(&Node { first_entry: NONE, first_child: NONE, parent, before, after, .. }) =
+            self.nodes.get(node as usize)
+        {
+            let hash = hash_of(self.nodes[node as usize].text());
+            if let Ok(place) = self.scopes.find_entry(hash, |&other| other == node) {
+                place.remove();
+            }
+            self.free.push(node);
+            if let Some(after) = self.nodes.get_mut(after as usize) {
+                after.before = before;
+            }
+            if let Some(before) = self.nodes.get_mut(before as usize) {
+                before.after = after;
+            } else if let Some(parent) = self.nodes.get_mut(parent as usize) {
+                parent.first_child = after;
+            }
+            node = parent;
+        }
+    }
+
     /// The slots under a scope.
-    pub fn under<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = Slot> + 'a {
-        self.keys
-            .range::<str, _>((Bound::Included(scope.as_str()), Bound::Unbounded))
-            .take_while(move |(key, _)| scope.contains(key))
-            .map(|(_, &slot)| slot)
+    pub fn under(&self, scope: &Scope) -> Vec<Slot> {
+        let text = scope.as_str();
+        let top = self.scopes.find(hash_of(text), |&node| self.nodes[node as usize].text() == text);
+        let mut found = Vec::new();
+        let mut waiting: Vec<u32> = top.copied().into_iter().collect();
+        while let Some(node) = waiting.pop() {
+            let Some(node) = self.nodes.get(node as usize) else { continue };
+            let mut child = node.first_child;
+            while child != NONE {
+                waiting.push(child);
+                child = self.nodes[child as usize].after;
+            }
+            let mut slot = node.first_entry;
+            while let Some(name) = self.name(slot) {
+                found.push(slot);
+                slot = name.after;
+            }
+        }
+        found
     }
 
-    /// The slots that carry a tag.
-    pub fn tagged(&self, tag: &Tag) -> impl Iterator<Item = Slot> + '_ {
-        self.tags.get(tag).into_iter().flatten().copied()
-    }
-
-    /// How many keys.
+    /// How many keys have a name here; one that several categories hold counts once.
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether there is no key.
+    /// Whether nothing has a name.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Nodes of the tree of scopes.
+    pub fn scopes(&self) -> usize {
+        self.scopes.len()
+    }
+}
+
+/// Bytes of the longest scope that ends within the first `end` bytes of a name, or `None` above its root.
+fn parent_of(text: &str, end: usize) -> Option<usize> {
+    let last = text.as_bytes()[..end].iter().rposition(|&byte| byte == b':')?;
+    let colons = text.as_bytes()[..=last].iter().filter(|&&byte| byte == b':').count();
+    (colons >= ROOT_SEGMENTS).then_some(last + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = String> {
+        prop::collection::vec("[ab]", 2..6).prop_map(|segments| segments.join(":"))
+    }
+
+    proptest! {
+        /// Against a plain map: the same slots by key and by scope, after any insertions and removals.
+        #[test]
+        fn names_and_scopes_agree_with_a_plain_map(
+            steps in prop::collection::vec((0u32..40, text()), 1..120),
+            scopes in prop::collection::vec(text(), 1..8),
+        ) {
+            let (mut index, mut model) = (Index::default(), BTreeMap::<Slot, Key>::new());
+            for (slot, text) in steps {
+                match model.remove(&slot) {
+                    Some(key) => prop_assert_eq!(index.remove(slot), Some(key)),
+                    None => {
+                        let key = Key::parse(&text).unwrap();
+                        index.insert(key.clone(), slot);
+                        model.insert(slot, key);
+                    }
+                }
+                for key in model.values() {
+                    let mut found: Vec<Slot> = index.slots_of(key).collect();
+                    found.sort_unstable();
+                    let expected: Vec<Slot> = model.iter().filter(|(_, k)| *k == key).map(|(&slot, _)| slot).collect();
+                    prop_assert_eq!(found, expected);
+                }
+                for scope in &scopes {
+                    let scope = Scope::parse(&format!("{scope}:")).unwrap();
+                    let mut found = index.under(&scope);
+                    found.sort_unstable();
+                    let under = model.iter().filter(|(_, key)| scope.contains(key));
+                    prop_assert_eq!(found, under.map(|(&slot, _)| slot).collect::<Vec<_>>());
+                }
+            }
+            for slot in model.into_keys() {
+                index.remove(slot);
+            }
+            prop_assert_eq!((index.len(), index.scopes()), (0, 0));
+        }
     }
 }

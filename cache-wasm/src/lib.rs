@@ -11,13 +11,16 @@ pub mod fill;
 pub mod follow;
 pub mod index;
 pub mod manager;
+pub mod pack;
 pub mod pool;
 pub mod replica;
+pub mod segments;
 pub mod session;
 pub mod slots;
 pub mod stats;
 pub mod store;
 pub mod subs;
+pub mod tags;
 
 #[cfg(target_arch = "wasm32")]
 pub mod bindings;
@@ -25,4 +28,4 @@ pub mod bindings;
 pub use category::CategoryOptions;
 pub use follow::{Changed, Input, Output};
 pub use manager::{Answer, Filled, Loaded, Manager, ManagerError, Options};
-pub use store::{Effect, Given, PutError, Reason};
+pub use store::{Effect, Enrolled, Given, Pressure, PutError, Reason};

@@ -7,11 +7,12 @@
 use wire::{Body, Codec, Key, Position, Scope, ServerFrame, Tag};
 
 use crate::category::CategoryOptions;
-use crate::fill::{Fills, Followed, Ruling, Target, Ticket};
+use crate::fill::{Fill, Fills, Followed, Ruling, Target, Ticket};
 use crate::follow::{Follower, Input, Kept, Output};
+use crate::segments::Backing;
 use crate::slots::{Slot, Slots, StreamRef, UNFOLLOWED};
 use crate::stats::{CategoryStats, FillStats, Stats, StreamStats, SubscriptionStats};
-use crate::store::{Effect, Given, Put, PutError, Reason, Store};
+use crate::store::{Effect, Enrolled, Given, Origin, Pressure, Put, PutError, Reason, Store};
 
 /// The most entries over all categories: the slot tables are allocated for all of them at once.
 pub const ENTRIES_MAX: u32 = 1 << 22;
@@ -107,11 +108,11 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// A cache of these options.
+    /// A cache of these options, its payloads in `backing`.
     ///
     /// # Errors
     /// [`ManagerError`] says which option is wrong.
-    pub fn new(options: Options) -> Result<Manager, ManagerError> {
+    pub fn new(options: Options, backing: Box<dyn Backing>) -> Result<Manager, ManagerError> {
         let mut names = std::collections::BTreeSet::new();
         for category in &options.categories {
             if category.max == 0 {
@@ -126,7 +127,7 @@ impl Manager {
             return Err(ManagerError::TooManyEntries(entries));
         }
         Ok(Manager {
-            store: Store::new(options.categories, options.max_bytes, options.seed),
+            store: Store::new(options.categories, options.max_bytes, options.seed, backing),
             fills: Fills::default(),
             follower: Follower::new(options.token, options.seed.rotate_left(32)),
             fill_stats: FillStats::default(),
@@ -206,7 +207,49 @@ impl Manager {
         let stream = self.follower.subs.covering(&key);
         let seen = stream.and_then(|stream| self.follower.subs.get(stream)?.position());
         let stream = stream.unwrap_or(UNFOLLOWED);
-        self.store.put(Put { category, key, given, seen, stream, ttl, tags }, now)
+        let origin = Origin::Application;
+        self.store.put(Put { category, key, given, seen, version: None, stream, ttl, origin, tags }, now)
+    }
+
+    /// Takes note of values that JavaScript has set without asking; see [`Store::enrol`].
+    pub fn enrol(&mut self, category: u16, set: &[Enrolled], reserve: u32, now: f64) -> Vec<Slot> {
+        self.store.enrol(category, set, reserve, now)
+    }
+
+    /// Names an entry that was enrolled.
+    pub fn name(&mut self, category: u16, slot: Slot, key: Key) {
+        self.store.name(category, slot, key);
+    }
+
+    /// Takes the bytes of a value that JavaScript held alone.
+    pub fn settle(&mut self, slot: Slot, bytes: &[u8], now: f64) {
+        self.store.settle(slot, bytes, now);
+    }
+
+    /// Counts one handle more that holds a slot's entry.
+    pub fn hold(&mut self, slot: Slot) {
+        self.store.hold(slot);
+    }
+
+    /// Counts one handle less.
+    pub fn unhold(&mut self, slot: Slot) {
+        self.store.unhold(slot);
+    }
+
+    /// Does a piece of the work that is off the critical path; whether there is more to do at once.
+    pub fn upkeep(&mut self, now: f64) -> bool {
+        self.store.upkeep(now)
+    }
+
+    /// Takes note of the machine's shortness of memory: packs everything, then evicts down to what is left.
+    pub fn set_pressure(&mut self, pressure: Pressure, now: f64) {
+        if pressure > Pressure::Normal {
+            self.store.pack_all();
+        }
+        self.store.set_pressure(pressure, now);
+        if pressure > Pressure::Normal {
+            self.store.pack_all();
+        }
     }
 
     /// Removes a key from a category; whether it was there.
@@ -291,16 +334,49 @@ impl Manager {
         if let Some(slot) = self.read_later(fill.category, key, answer.as_of, now) {
             return Filled::Stored(slot);
         }
-        let Some(bytes) = answer.bytes else {
-            if let Some(slot) = self.store.find(fill.category, key) {
-                self.store.remove(slot, Reason::Gone);
-            }
+        let seen = answer.as_of.filter(|_| stream != UNFOLLOWED);
+        let Answer { bytes, ttl, tags, .. } = answer;
+        let Some(bytes) = bytes else {
+            self.fill_absent(&fill, key, seen, stream, now);
             return Filled::Absent;
         };
-        let seen = answer.as_of.filter(|_| stream != UNFOLLOWED);
-        let (given, ttl, tags) = (Given::Bytes(bytes), answer.ttl, answer.tags);
-        let put = Put { category: fill.category, key: key.clone(), given, seen, stream, ttl, tags };
+        let put = Put {
+            category: fill.category,
+            key: key.clone(),
+            given: Given::Bytes(bytes),
+            seen,
+            version: None,
+            stream,
+            ttl,
+            origin: Origin::Server,
+            tags,
+        };
         self.store.put(put, now).map_or(Filled::TooLarge, Filled::Stored)
+    }
+
+    /// Keeps the knowledge that a key has no value: while a stream vouches for it, else for the category's `absent_ttl`.
+    fn fill_absent(&mut self, fill: &Fill, key: &Key, seen: Option<Position>, stream: StreamRef, now: f64) {
+        if let Some(slot) = self.store.find(fill.category, key) {
+            self.store.remove(slot, Reason::Gone);
+        }
+        let options = self.store.categories().get(usize::from(fill.category)).map(|category| &category.options);
+        let ttl = options.map(|options| options.absent_ttl).filter(|&ttl| ttl > 0.0);
+        if stream == UNFOLLOWED && ttl.is_none() {
+            return;
+        }
+        let put = Put {
+            category: fill.category,
+            key: key.clone(),
+            given: Given::Absent,
+            seen,
+            version: None,
+            stream,
+            ttl,
+            origin: Origin::Server,
+            tags: Vec::new(),
+        };
+        // A cache that is full of what handles hold asks again the next time.
+        drop(self.store.put(put, now));
     }
 
     /// Ends a scope's fill with its answer: a `got` frame in postcard, read at `as_of`.
@@ -339,7 +415,17 @@ impl Manager {
             }
             let given = Given::Bytes(payload.as_bytes().into());
             let seen = as_of.filter(|_| stream != UNFOLLOWED);
-            let put = Put { category: fill.category, key: item.key, given, seen, stream, ttl: None, tags };
+            let put = Put {
+                category: fill.category,
+                key: item.key,
+                given,
+                seen,
+                version: None,
+                stream,
+                ttl: None,
+                origin: Origin::Server,
+                tags,
+            };
             match self.store.put(put, now) {
                 Ok(_) => keys.push(text),
                 Err(_) => late.push(text),

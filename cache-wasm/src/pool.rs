@@ -1,52 +1,85 @@
-//! Payload bytes, stored once however many entries hold them, with a reference count.
+//! Payload bytes, stored once however many entries hold them, with a reference count; packed when that was asked for.
 //!
 //! Equal payloads are found by hash and confirmed byte for byte. Whoever gets a [`PayloadId`] owns one reference and
-//! gives it back with [`Pool::release`].
+//! gives it back with [`Pool::release`]. Where the bytes lie is `segments`, how they shrink is `pack`.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
+use hashbrown::HashTable;
 
-use foldhash::fast::FixedState;
-
-use crate::slots::Content;
-use crate::store::Given;
+use crate::index::hash_bytes;
+use crate::pack::{DictionaryId, Packed, Packer};
+use crate::segments::{Backing, Place, Segments};
 
 /// The name of a stored payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadId(u32);
 
+/// Whether a payload is packed, and what can be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Raw,
+    /// It does not shrink: not to be tried again.
+    Stubborn,
+    Packed(DictionaryId),
+}
+
 #[derive(Debug)]
 struct Shared {
-    bytes: Box<[u8]>,
+    place: Place,
+    /// Bytes before packing.
+    raw: u32,
+    form: Form,
     hash: u64,
     references: u32,
 }
 
 /// The payloads of all categories.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pool {
     payloads: Vec<Option<Shared>>,
     free: Vec<u32>,
-    /// The payload of a hash. Of two payloads with one hash the later is stored without being found again.
-    by_hash: HashMap<u64, u32, FixedState>,
-    bytes: u64,
-    shared_bytes: u64,
+    by_hash: HashTable<u32>,
+    segments: Segments,
+    packer: Packer,
+    /// Bytes of payloads before packing, each once, and as often as they are referred to.
+    raw_bytes: u64,
+    referred_bytes: u64,
 }
 
 impl Pool {
+    /// An empty pool, for so many categories.
+    pub fn new(categories: usize, backing: Box<dyn Backing>) -> Pool {
+        Pool {
+            payloads: Vec::new(),
+            free: Vec::new(),
+            by_hash: HashTable::new(),
+            segments: Segments::new(backing),
+            packer: Packer::new(categories),
+            raw_bytes: 0,
+            referred_bytes: 0,
+        }
+    }
+
+    fn shared(&self, id: PayloadId) -> Option<&Shared> {
+        self.payloads.get(id.0 as usize)?.as_ref()
+    }
+
     /// Stores bytes, or adds a reference to equal ones.
-    pub fn insert(&mut self, bytes: Box<[u8]>) -> PayloadId {
-        let hash = FixedState::with_seed(0).hash_one(&*bytes);
-        if let Some(&index) = self.by_hash.get(&hash)
-            && let Some(shared) = self.payloads[index as usize].as_mut()
-            && shared.bytes == bytes
-        {
-            shared.references += 1;
-            self.shared_bytes += bytes.len() as u64;
+    pub fn insert(&mut self, bytes: &[u8]) -> PayloadId {
+        self.referred_bytes += bytes.len() as u64;
+        let hash = hash_bytes(bytes);
+        let is_equal = |&index: &u32| {
+            self.shared(PayloadId(index)).is_some_and(|shared| shared.hash == hash)
+                && self.equals(PayloadId(index), bytes)
+        };
+        if let Some(&index) = self.by_hash.find(hash, is_equal) {
+            if let Some(shared) = self.payloads[index as usize].as_mut() {
+                shared.references += 1;
+            }
             return PayloadId(index);
         }
-        self.bytes += bytes.len() as u64;
-        let shared = Some(Shared { bytes, hash, references: 1 });
+        self.raw_bytes += bytes.len() as u64;
+        let place = self.segments.append(bytes);
+        let shared = Some(Shared { place, raw: place.length, form: Form::Raw, hash, references: 1 });
         let index = match self.free.pop() {
             Some(index) => {
                 self.payloads[index as usize] = shared;
@@ -57,64 +90,127 @@ impl Pool {
                 (self.payloads.len() - 1) as u32
             }
         };
-        self.by_hash.entry(hash).or_insert(index);
+        let payloads = &self.payloads;
+        let rehash = |&other: &u32| payloads[other as usize].as_ref().map_or(0, |shared| shared.hash);
+        self.by_hash.insert_unique(hash, index, rehash);
         PayloadId(index)
     }
 
     /// Gives one reference back; the last one frees the bytes.
     pub fn release(&mut self, id: PayloadId) {
         let Some(shared) = self.payloads[id.0 as usize].as_mut() else { return };
+        self.referred_bytes -= u64::from(shared.raw);
         shared.references -= 1;
         if shared.references > 0 {
-            self.shared_bytes -= shared.bytes.len() as u64;
             return;
         }
-        self.bytes -= shared.bytes.len() as u64;
-        if self.by_hash.get(&shared.hash) == Some(&id.0) {
-            self.by_hash.remove(&shared.hash);
+        let Some(Shared { place, raw, form, hash, .. }) = self.payloads[id.0 as usize].take() else { return };
+        self.raw_bytes -= u64::from(raw);
+        self.segments.release(place);
+        if let Form::Packed(dictionary) = form {
+            self.packer.release(dictionary);
         }
-        self.payloads[id.0 as usize] = None;
+        if let Ok(found) = self.by_hash.find_entry(hash, |&other| other == id.0) {
+            found.remove();
+        }
         self.free.push(id.0);
     }
 
-    /// Takes what an entry is given; a value that JavaScript keeps costs nothing here.
-    pub fn take(&mut self, given: Given) -> Content {
-        match given {
-            Given::Bytes(bytes) => Content::Payload(self.insert(bytes)),
-            Given::Absent => Content::Absent,
-            Given::Reference(_) => Content::Reference,
+    /// Whether a payload's bytes are these.
+    pub fn equals(&self, id: PayloadId, bytes: &[u8]) -> bool {
+        self.shared(id).is_some_and(|shared| shared.raw as usize == bytes.len()) && self.bytes(id) == bytes
+    }
+
+    /// The bytes of a payload, as they were before packing.
+    pub fn bytes(&self, id: PayloadId) -> Vec<u8> {
+        let Some(shared) = self.shared(id) else { return Vec::new() };
+        let mut stored = Vec::new();
+        self.segments.read(shared.place, &mut stored);
+        match shared.form {
+            Form::Packed(dictionary) => self.packer.unpack(dictionary, &stored, shared.raw as usize),
+            Form::Raw | Form::Stubborn => stored,
         }
     }
 
-    /// Whether an entry holds already what it is given. Of two references nobody here can tell.
-    pub fn holds(&self, content: Content, given: &Given) -> bool {
-        match (content, given) {
-            (Content::Payload(payload), Given::Bytes(bytes)) => self.bytes(payload) == &**bytes,
-            (Content::Absent, Given::Absent) => true,
-            _ => false,
+    /// Bytes that a payload takes now.
+    pub fn stored_size(&self, id: PayloadId) -> u32 {
+        self.shared(id).map_or(0, |shared| shared.place.length)
+    }
+
+    /// Packs a payload with the dictionary of a category. `false` when that is not made yet: ask again later.
+    pub fn pack(&mut self, id: PayloadId, category: u16) -> bool {
+        if self.shared(id).is_none_or(|shared| shared.form != Form::Raw) {
+            return true;
+        }
+        let raw = self.bytes(id);
+        let packed = self.packer.pack(category, &raw);
+        let Some(shared) = self.payloads[id.0 as usize].as_mut() else { return true };
+        match packed {
+            Packed::Smaller(dictionary, bytes) => {
+                let before = shared.place;
+                shared.form = Form::Packed(dictionary);
+                shared.place = self.segments.append(&bytes);
+                self.segments.release(before);
+                true
+            }
+            Packed::Not => {
+                shared.form = Form::Stubborn;
+                true
+            }
+            Packed::Later => false,
         }
     }
 
-    /// Takes back what an entry held.
-    pub fn give_back(&mut self, content: Content) {
-        if let Content::Payload(payload) = content {
-            self.release(payload);
+    /// Makes a category's dictionary of what there is; whether it has one.
+    pub fn train(&mut self, category: u16) -> bool {
+        self.packer.train(category)
+    }
+
+    /// Moves what lives in a segment that is half dead, and frees it; whether there was one.
+    pub fn compact(&mut self) -> bool {
+        let Some(segment) = self.segments.wasteful() else { return false };
+        let mut bytes = Vec::new();
+        for shared in self.payloads.iter_mut().flatten().filter(|shared| shared.place.segment == segment) {
+            self.segments.read(shared.place, &mut bytes);
+            let before = std::mem::replace(&mut shared.place, self.segments.append(&bytes));
+            self.segments.release(before);
         }
+        true
     }
 
-    /// The bytes of a payload.
-    pub fn bytes(&self, id: PayloadId) -> &[u8] {
-        self.payloads[id.0 as usize].as_ref().map_or(&[], |shared| &shared.bytes)
-    }
-
-    /// Bytes stored.
+    /// Bytes stored, as packed.
     pub fn stored_bytes(&self) -> u64 {
-        self.bytes
+        self.segments.live()
     }
 
-    /// Bytes that equal payloads did not cost.
+    /// Bytes of the segments that they lie in.
+    pub fn segment_bytes(&self) -> u64 {
+        self.segments.allocated()
+    }
+
+    /// Bytes of dictionaries.
+    pub fn dictionary_bytes(&self) -> u64 {
+        self.packer.dictionary_bytes()
+    }
+
+    /// Dictionaries that a category has made so far.
+    pub fn trained(&self, category: u16) -> u32 {
+        self.packer.trained(category)
+    }
+
+    /// Bytes of the payloads before packing, each once.
+    pub fn raw_bytes(&self) -> u64 {
+        self.raw_bytes
+    }
+
+    /// Bytes before packing that equal payloads did not cost.
     pub fn shared_bytes(&self) -> u64 {
-        self.shared_bytes
+        self.referred_bytes - self.raw_bytes
+    }
+
+    /// References to payloads, over all entries.
+    pub fn references(&self) -> u64 {
+        self.payloads.iter().flatten().map(|shared| u64::from(shared.references)).sum()
     }
 
     /// Payloads stored.
@@ -133,28 +229,50 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::segments::Heap;
+
+    /// A payload of this value: some long enough to be packed, some not.
+    fn payload(value: u8) -> Vec<u8> {
+        format!("{{\"value\":{value},\"text\":\"{}\"}}", "lorem ipsum ".repeat(usize::from(value) * 7)).into_bytes()
+    }
 
     proptest! {
-        /// Against a plain list of what is held: bytes read back, equal ones are stored once, the last release frees.
+        /// Against a plain list of what is held: bytes read back, equal ones are stored once, the last release frees,
+        /// whatever was packed and moved meanwhile.
         #[test]
-        fn references_are_counted(operations in prop::collection::vec((any::<bool>(), 0u8..6, any::<u16>()), 0..200)) {
-            let mut pool = Pool::default();
+        fn references_are_counted(operations in prop::collection::vec((0u8..6, 0u8..6, any::<u16>()), 0..300)) {
+            let mut pool = Pool::new(1, Box::<Heap>::default());
             let mut held: Vec<(PayloadId, u8)> = Vec::new();
-            for (insert, value, at) in operations {
-                if insert || held.is_empty() {
-                    held.push((pool.insert(vec![value; 3].into()), value));
-                } else {
-                    let (id, _) = held.swap_remove(at as usize % held.len());
-                    pool.release(id);
+            for (operation, value, at) in operations {
+                match operation {
+                    0..=2 => held.push((pool.insert(&payload(value)), value)),
+                    3 if !held.is_empty() => {
+                        pool.pack(held[at as usize % held.len()].0, 0);
+                        pool.train(0);
+                    }
+                    4 => {
+                        pool.compact();
+                    }
+                    _ if !held.is_empty() => {
+                        let (id, _) = held.swap_remove(at as usize % held.len());
+                        pool.release(id);
+                    }
+                    _ => {}
                 }
-                let distinct = (0..6).filter(|v| held.iter().any(|(_, h)| h == v)).count();
-                prop_assert_eq!(pool.len(), distinct);
-                prop_assert_eq!(pool.stored_bytes(), 3 * distinct as u64);
-                prop_assert_eq!(pool.shared_bytes(), 3 * (held.len() - distinct) as u64);
+                let distinct: Vec<u8> = (0..6).filter(|v| held.iter().any(|(_, h)| h == v)).collect();
+                let raw: u64 = distinct.iter().map(|&value| payload(value).len() as u64).sum();
+                let all: u64 = held.iter().map(|&(_, value)| payload(value).len() as u64).sum();
+                prop_assert_eq!((pool.len(), pool.references()), (distinct.len(), held.len() as u64));
+                prop_assert_eq!((pool.raw_bytes(), pool.shared_bytes()), (raw, all - raw));
+                prop_assert!(pool.stored_bytes() <= raw && pool.stored_bytes() <= pool.segment_bytes());
                 for (id, value) in &held {
-                    prop_assert_eq!(pool.bytes(*id), &[*value; 3]);
+                    prop_assert_eq!(pool.bytes(*id), payload(*value));
                 }
             }
+            for (id, _) in held {
+                pool.release(id);
+            }
+            prop_assert!(pool.is_empty() && pool.stored_bytes() == 0);
         }
     }
 }

@@ -1,23 +1,26 @@
-//! The slot tables: what JavaScript reads and writes in place on a hit, and what only the core knows of an entry.
+//! The slot tables: what JavaScript reads and writes in place, and what the core knows of an entry.
 //!
-//! The tables are allocated once, for the sum of the categories' `max`, and never move: JavaScript keeps typed arrays
-//! over them and makes these anew only when WebAssembly memory has grown. This module finds no entry by key and decides
-//! nothing.
+//! The shared tables are allocated once, for the sum of the categories' `max`, and never move: JavaScript keeps typed
+//! arrays over them and makes these anew only when WebAssembly memory has grown. This module finds no entry by name and
+//! decides nothing.
 
 use std::cell::Cell;
 
-use wire::{Key, Position, Tag};
+use wire::Position;
 
 use crate::pool::PayloadId;
 
 /// The index of an entry in every table.
 pub type Slot = u32;
 
-/// Which followed stream vouches for an entry: an index into the lease table. [`UNFOLLOWED`] where none does.
+/// Which followed stream vouches for an entry: an index into the lease table.
 pub type StreamRef = u16;
 
 /// Entries that no stream covers: bounded by their age alone.
 pub const UNFOLLOWED: StreamRef = 0;
+
+/// Entries of an earlier visit, for which no stream has vouched yet: no read hits them.
+pub const UNVOUCHED: StreamRef = STREAMS_MAX as StreamRef + 1;
 
 /// The most streams followed at a time: what a server allows one session.
 pub const STREAMS_MAX: usize = wire::frame::SUBSCRIPTIONS_MAX as usize;
@@ -27,6 +30,9 @@ pub const FREQUENCY_BITS: u32 = 5;
 
 /// The most that a slot's frequency counts.
 pub const FREQUENCY_MAX: u8 = (1 << FREQUENCY_BITS) - 1;
+
+/// Cells for the arguments and results of calls about many slots.
+pub const MAIL: usize = 192;
 
 /// What an entry holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +45,9 @@ pub enum Content {
     Reference,
 }
 
-/// What the core knows of an entry.
+/// What the core knows of an entry. Its name is in `index`, where it has one.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name.
-    pub key: Key,
     /// Its category's index.
     pub category: u16,
     /// Its value.
@@ -52,26 +56,30 @@ pub struct Entry {
     pub size: u32,
     /// The position at which the value was known to be current; `None` for a value of no stream.
     pub seen: Option<Position>,
-    /// Labels it may be invalidated by.
-    pub tags: Vec<Tag>,
+    /// The value's version as the application numbers it, where it does.
+    pub version: Option<u64>,
     /// Its place in its category's member list.
     pub place: u32,
+    /// Handles that hold it: no eviction takes it.
+    pub holds: u32,
 }
 
-/// The tables. `expires` and `stream` are written here and read by JavaScript; `uses` is written by both.
+/// The tables. Only `uses`, `mail` and `tick` are shared; JavaScript hears of the others by effects.
 #[derive(Debug)]
 pub struct Slots {
-    /// When the entry's age ends, in the cache's milliseconds; infinity for never, minus infinity for a free slot.
+    /// When the entry is removed by age, in the cache's milliseconds; infinity for never, minus infinity for a free slot.
     pub expires: Vec<f64>,
-    /// The insertion count at the last use, shifted over the uses so far, up to [`FREQUENCY_MAX`]: one cell, so that
-    /// a hit costs one load and one store.
+    /// The tick at the last use, shifted over the uses so far, up to [`FREQUENCY_MAX`]: one cell, so that a hit costs
+    /// one load and one store.
     pub uses: Vec<Cell<u32>>,
     /// The stream that vouches for the entry.
     pub stream: Vec<StreamRef>,
     /// Until when each stream's entries may be read: index 0 is infinity, a stream that is not live minus infinity.
     pub lease: Vec<f64>,
-    /// One cell: the insertions so far, the clock of recency.
-    pub tick: Vec<u32>,
+    /// Arguments and results of bulk calls.
+    pub mail: Vec<Cell<f64>>,
+    /// What JavaScript is to know after each call; see [`State`].
+    pub state: Vec<Cell<f64>>,
     /// Grown as slots are first taken: most caches are far from their `max`.
     entries: Vec<Option<Entry>>,
     free: Vec<Slot>,
@@ -81,14 +89,15 @@ impl Slots {
     /// Tables for so many entries.
     pub fn new(capacity: u32) -> Slots {
         let n = capacity as usize;
-        let mut lease = vec![f64::NEG_INFINITY; STREAMS_MAX + 1];
+        let mut lease = vec![f64::NEG_INFINITY; STREAMS_MAX + 2];
         lease[UNFOLLOWED as usize] = f64::INFINITY;
         Slots {
             expires: vec![f64::NEG_INFINITY; n],
             uses: vec![Cell::new(0); n],
             stream: vec![UNFOLLOWED; n],
             lease,
-            tick: vec![0],
+            mail: vec![Cell::new(0.0); MAIL],
+            state: vec![Cell::new(0.0); State::COUNT],
             entries: Vec::new(),
             free: Vec::new(),
         }
@@ -99,32 +108,70 @@ impl Slots {
         self.expires.len() as u32
     }
 
-    /// Takes a slot for an entry, or gives the entry back when none is free.
-    ///
-    /// # Errors
-    /// The entry, unchanged.
-    pub fn take(&mut self, entry: Entry, stream: StreamRef, expires: f64) -> Result<Slot, Entry> {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None if self.entries.len() < self.expires.len() => {
-                self.entries.push(None);
-                (self.entries.len() - 1) as Slot
-            }
-            None => return Err(entry),
-        };
-        self.tick[0] = self.tick[0].wrapping_add(1);
+    /// The slot that the next entry takes, or `None` when none is free.
+    pub fn reserve(&mut self) -> Option<Slot> {
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        if self.entries.len() == self.expires.len() {
+            return None;
+        }
+        self.entries.push(None);
+        Some((self.entries.len() - 1) as Slot)
+    }
+
+    /// Gives a reserved slot back, unused.
+    pub fn unreserve(&mut self, slot: Slot) {
+        self.free.push(slot);
+    }
+
+    /// Puts an entry into a reserved slot. Uses that were counted since it was reserved stay.
+    pub fn fill(&mut self, slot: Slot, entry: Entry, stream: StreamRef, expires: f64) {
+        self.advance();
         self.entries[slot as usize] = Some(entry);
-        self.uses[slot as usize].set(0);
         self.touch(slot, stream, expires);
-        Ok(slot)
+    }
+
+    /// Moves the clock of recency by one.
+    pub fn advance(&self) {
+        self.tell(State::Tick, f64::from(self.tick().wrapping_add(1 << FREQUENCY_BITS)));
+    }
+
+    /// The clock of recency, in the place that `uses` has it. Insertions move it, and each hit of an `lru` category.
+    fn tick(&self) -> u32 {
+        self.state[State::Tick as usize].get() as u32
+    }
+
+    /// Tells JavaScript a number.
+    pub fn tell(&self, what: State, number: f64) {
+        self.state[what as usize].set(number);
     }
 
     /// Marks a slot as just written.
     pub fn touch(&mut self, slot: Slot, stream: StreamRef, expires: f64) {
-        let i = slot as usize;
-        self.expires[i] = expires;
-        self.stream[i] = stream;
-        self.uses[i].set((self.tick[0] << FREQUENCY_BITS) | u32::from(self.frequency(slot)));
+        self.expires[slot as usize] = expires;
+        self.stream[slot as usize] = stream;
+        self.refresh(slot);
+    }
+
+    /// Marks a slot as just used, without counting it as a use.
+    fn refresh(&self, slot: Slot) {
+        self.uses[slot as usize].set(self.tick() | u32::from(self.frequency(slot)));
+    }
+
+    /// Sets the uses so far, up to [`FREQUENCY_MAX`].
+    pub fn set_frequency(&self, slot: Slot, frequency: u8) {
+        let uses = &self.uses[slot as usize];
+        uses.set((uses.get() & !u32::from(FREQUENCY_MAX)) | u32::from(frequency.min(FREQUENCY_MAX)));
+    }
+
+    /// Counts a use, as a hit in JavaScript does (`category.ts`): `adaptive` leaves the clock alone, `lru` moves it.
+    pub fn hit(&self, slot: Slot, moves_clock: Recency) {
+        if moves_clock == Recency::Hits {
+            self.advance();
+        }
+        let frequency = (self.frequency(slot) + 1).min(FREQUENCY_MAX);
+        self.uses[slot as usize].set(self.tick() | u32::from(frequency));
     }
 
     /// Uses so far, up to [`FREQUENCY_MAX`].
@@ -132,10 +179,10 @@ impl Slots {
         (self.uses[slot as usize].get() & u32::from(FREQUENCY_MAX)) as u8
     }
 
-    /// Insertions since the last use.
+    /// Ticks since the last use.
     pub fn age(&self, slot: Slot) -> u32 {
         let last = self.uses[slot as usize].get() & !u32::from(FREQUENCY_MAX);
-        (self.tick[0] << FREQUENCY_BITS).wrapping_sub(last) >> FREQUENCY_BITS
+        self.tick().wrapping_sub(last) >> FREQUENCY_BITS
     }
 
     /// Frees a slot and gives back what it held.
@@ -143,6 +190,7 @@ impl Slots {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.expires[slot as usize] = f64::NEG_INFINITY;
         self.stream[slot as usize] = UNFOLLOWED;
+        self.uses[slot as usize].set(0);
         self.free.push(slot);
         Some(entry)
     }
@@ -157,10 +205,49 @@ impl Slots {
         self.entries.get_mut(slot as usize)?.as_mut()
     }
 
+    /// Slots that were ever taken.
+    pub fn taken(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
+    /// Whether a handle holds the slot's entry.
+    pub fn is_held(&self, slot: Slot) -> bool {
+        self.get(slot).is_some_and(|entry| entry.holds > 0)
+    }
+
     /// Whether a read of the slot may hit now: within its age and within its stream's lease. JavaScript makes the same
-    /// comparison in `category.ts`.
+    /// comparison in `category.ts`, for an entry that is not kept past its freshness.
     pub fn readable(&self, slot: Slot, now: f64) -> bool {
         let i = slot as usize;
         now < self.expires[i] && now < self.lease[self.stream[i] as usize]
     }
+}
+
+/// The cells of the table that JavaScript looks at after each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The clock of recency, in the place that `uses` has it: a whole number below 2^32.
+    Tick,
+    /// Where the effects are, as a byte address.
+    Effects,
+    /// How many cells they take.
+    EffectsLength,
+    /// How many keys they name.
+    EffectsKeys,
+    /// 1 when `upkeep` has work to do.
+    Upkeep,
+}
+
+impl State {
+    /// Cells of the table.
+    pub const COUNT: usize = 8;
+}
+
+/// What moves the clock of recency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recency {
+    /// Insertions alone.
+    Insertions,
+    /// Hits as well: the order of uses is exact.
+    Hits,
 }

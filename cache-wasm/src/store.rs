@@ -1,18 +1,28 @@
-//! The values: categories, slots, payloads and budget together, and what leaves them.
+//! The values: categories, slots, names, payloads and budget together, and what leaves them.
 //!
 //! Every way out of the cache goes through [`Store::remove`], which says why. What changed since the caller last looked
 //! is in [`Store::take_effects`], in order: JavaScript repeats it on its own index. This module knows no protocol: it is
-//! told positions and compares them.
+//! told positions and compares them. How room is made is `store/room`, what is done off the critical path
+//! `store/upkeep`, and what JavaScript sets without asking `store/enrol`.
+
+mod enrol;
+mod room;
+mod upkeep;
+
+pub use enrol::Enrolled;
+
+use std::collections::VecDeque;
 
 use fastrand::Rng;
 use serde::Serialize;
 use wire::{Key, Position, Scope, Tag};
 
-use crate::budget;
 use crate::category::{Category, CategoryOptions};
-use crate::evict;
+use crate::index::Index;
 use crate::pool::Pool;
-use crate::slots::{Content, Entry, Slot, Slots, StreamRef};
+use crate::segments::Backing;
+use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED};
+use crate::tags::Tags;
 
 /// Why an entry left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -36,11 +46,13 @@ pub enum Reason {
     Reset,
     /// Its scope is not followed any more.
     Unfollowed,
+    /// The machine is short of memory.
+    Pressure,
 }
 
 impl Reason {
     /// Every reason, in the order of their codes.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::Expired,
         Reason::Evicted,
         Reason::Replaced,
@@ -50,6 +62,7 @@ impl Reason {
         Reason::Gone,
         Reason::Reset,
         Reason::Unfollowed,
+        Reason::Pressure,
     ];
 
     /// Its number in what crosses to JavaScript.
@@ -59,12 +72,36 @@ impl Reason {
 }
 
 /// A change of the tables that JavaScript repeats.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// The slot is free, or its decoded value no longer holds (`Replaced`).
+    /// The slot is free.
     Removed(Slot, Reason),
     /// A value took a slot.
-    Stored(Slot, u16, Key),
+    Stored(Slot, u16, Key, Freshness, Holding),
+    /// Another value took the slot of the one before (`Replaced`).
+    Changed(Slot, Freshness, Holding),
+    /// The same value, vouched for otherwise or for longer.
+    Touched(Slot, Freshness),
+    /// Entries of a stream may be read until then.
+    Lease(StreamRef, f64),
+}
+
+/// Until when an entry is fresh, and whose lease it needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Freshness {
+    /// The end of its age, in the cache's milliseconds.
+    pub until: f64,
+    /// The stream that vouches for it.
+    pub stream: StreamRef,
+}
+
+/// What a slot holds, as far as JavaScript needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// Bytes of the value, before packing.
+    pub size: u32,
+    /// Where it is.
+    pub content: Content,
 }
 
 /// What a key is to hold.
@@ -94,6 +131,15 @@ impl Given {
     }
 }
 
+/// Who gives a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The application: its times are kept to the millisecond.
+    Application,
+    /// The server, often many at once: their ends are spread.
+    Server,
+}
+
 /// A value to store.
 #[derive(Debug)]
 pub struct Put {
@@ -105,10 +151,14 @@ pub struct Put {
     pub given: Given,
     /// The position it is known to be current at.
     pub seen: Option<Position>,
+    /// The application's own number of the value.
+    pub version: Option<u64>,
     /// The stream that vouches for it.
     pub stream: StreamRef,
     /// Its age limit in milliseconds, or `None` for the category's.
     pub ttl: Option<f64>,
+    /// Who gives it.
+    pub origin: Origin,
     /// Its labels.
     pub tags: Vec<Tag>,
 }
@@ -124,11 +174,14 @@ pub enum PutError {
     TooLarge {
         /// Its bytes.
         size: usize,
-        /// The category, or the whole cache.
+        /// The category, an entry of it, or the whole cache.
         holder: String,
         /// Its limit.
         max: u64,
     },
+    /// Nothing can leave.
+    #[error("category `{0}` is full, and handles hold every entry of it; release some, or raise its `max`")]
+    Held(String),
 }
 
 /// The values of all categories.
@@ -137,25 +190,52 @@ pub struct Store {
     /// The tables shared with JavaScript.
     pub slots: Slots,
     categories: Vec<Category>,
+    index: Index,
+    tags: Tags,
     pool: Pool,
     max_bytes: u64,
+    pressure: Pressure,
+    /// Bytes of values that JavaScript alone holds.
+    referenced: u64,
     rng: Rng,
     effects: Vec<Effect>,
     removals: [u64; Reason::ALL.len()],
+    /// Slots whose payload is still to be packed.
+    to_pack: VecDeque<Slot>,
+    /// Where the sweep for ended entries goes on.
+    swept: Slot,
+}
+
+/// How short of memory the machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pressure {
+    /// It is not.
+    Normal,
+    /// Somewhat: half of the budget is used.
+    Elevated,
+    /// Very: a quarter of it.
+    Critical,
 }
 
 impl Store {
-    /// An empty store of these categories. `seed` drives the sampling of eviction alone.
-    pub fn new(categories: Vec<CategoryOptions>, max_bytes: u64, seed: u64) -> Store {
+    /// An empty store of these categories, its payloads in `backing`. `seed` drives sampling and jitter.
+    pub fn new(categories: Vec<CategoryOptions>, max_bytes: u64, seed: u64, backing: Box<dyn Backing>) -> Store {
         let capacity = categories.iter().map(|c| c.max).fold(0, u32::saturating_add);
         Store {
             slots: Slots::new(capacity),
+            index: Index::default(),
+            tags: Tags::default(),
+            pool: Pool::new(categories.len(), backing),
             categories: categories.into_iter().map(Category::new).collect(),
-            pool: Pool::default(),
             max_bytes,
+            pressure: Pressure::Normal,
+            referenced: 0,
             rng: Rng::with_seed(seed),
             effects: Vec::new(),
             removals: [0; Reason::ALL.len()],
+            to_pack: VecDeque::new(),
+            swept: 0,
         }
     }
 
@@ -169,7 +249,12 @@ impl Store {
         &self.pool
     }
 
-    /// The bytes of payload that are allowed over all categories.
+    /// The names.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The bytes that are allowed over all categories.
     pub fn max_bytes(&self) -> u64 {
         self.max_bytes
     }
@@ -185,7 +270,7 @@ impl Store {
     }
 
     /// The bytes of a slot's value, where the pool has them.
-    pub fn payload(&self, slot: Slot) -> Option<&[u8]> {
+    pub fn payload(&self, slot: Slot) -> Option<Vec<u8>> {
         match self.slots.get(slot)?.content {
             Content::Payload(payload) => Some(self.pool.bytes(payload)),
             Content::Absent | Content::Reference => None,
@@ -194,7 +279,12 @@ impl Store {
 
     /// The slot of a key in a category.
     pub fn find(&self, category: u16, key: &Key) -> Option<Slot> {
-        self.categories.get(category as usize)?.index.get(key)
+        self.index.slots_of(key).find(|&slot| self.slots.get(slot).is_some_and(|entry| entry.category == category))
+    }
+
+    /// A slot's labels.
+    pub fn tags_of(&self, slot: Slot) -> Vec<Tag> {
+        self.tags.of(slot)
     }
 
     /// Stores a value, in the key's slot or a new one, and makes room for it.
@@ -203,141 +293,200 @@ impl Store {
     /// [`PutError`]; what the key held before is then gone too, since it is no longer its value.
     pub fn put(&mut self, put: Put, now: f64) -> Result<Slot, PutError> {
         let category = self.categories.get(put.category as usize).ok_or(PutError::Category(put.category))?;
-        let existing = category.index.get(&put.key);
+        let existing = self.find(put.category, &put.key);
         if let Some(error) = self.too_large(category, put.given.size()) {
             if let Some(slot) = existing {
-                // `Replaced` would say that the slot is still the key's.
                 self.remove(slot, Reason::Evicted);
             }
             return Err(error);
         }
-        // What is no time, as NaN, leaves the category's.
-        let expires = now + put.ttl.filter(|&ttl| ttl > 0.0).unwrap_or(category.options.ttl);
+        let expires = self.expires(&put, now);
         let slot = match existing {
             Some(slot) => self.replace(slot, put, expires),
-            None => self.insert(put, expires, now),
+            None => self.insert(put, expires, now)?,
         };
         self.fit(slot, now);
         Ok(slot)
     }
 
+    /// When a value is removed by age: its time of grace included.
+    fn expires(&mut self, put: &Put, now: f64) -> f64 {
+        let CategoryOptions { ttl, jitter, grace, .. } = self.categories[put.category as usize].options;
+        // What is no time, as NaN, leaves the category's.
+        let ttl = put.ttl.filter(|&ttl| ttl > 0.0).unwrap_or(ttl);
+        let spread = match put.origin {
+            Origin::Server if ttl.is_finite() => ttl * jitter * self.rng.f64(),
+            Origin::Server | Origin::Application => 0.0,
+        };
+        now + (ttl - spread) + grace
+    }
+
+    /// Until when a slot is fresh.
+    pub fn freshness(&self, slot: Slot) -> Freshness {
+        let grace = self.slots.get(slot).map_or(0.0, |entry| self.categories[entry.category as usize].options.grace);
+        Freshness { until: self.slots.expires[slot as usize] - grace, stream: self.slots.stream[slot as usize] }
+    }
+
     fn too_large(&self, category: &Category, size: usize) -> Option<PutError> {
-        let over = |max: u64| size as u64 > max;
-        if over(category.options.max_bytes) {
-            let holder = format!("category `{}`", category.options.name);
-            return Some(PutError::TooLarge { size, holder, max: category.options.max_bytes });
+        let CategoryOptions { name, max_entry, max_bytes, .. } = &category.options;
+        let limits = [
+            (*max_entry, format_args!("an entry of category `{name}`")),
+            (*max_bytes, format_args!("category `{name}`")),
+            (self.max_bytes, format_args!("the cache")),
+        ];
+        let (max, holder) = limits.into_iter().find(|(max, _)| size as u64 > *max)?;
+        Some(PutError::TooLarge { size, holder: holder.to_string(), max })
+    }
+
+    /// Whether an entry holds already what it is given. Of two references nobody here can tell.
+    fn holds(&self, slot: Slot, given: &Given) -> bool {
+        match (self.slots.get(slot).map(|entry| entry.content), given) {
+            (Some(Content::Payload(payload)), Given::Bytes(bytes)) => self.pool.equals(payload, bytes),
+            (Some(Content::Absent), Given::Absent) => true,
+            _ => false,
         }
-        over(self.max_bytes).then(|| PutError::TooLarge { size, holder: "the cache".into(), max: self.max_bytes })
     }
 
     /// The same bytes under the same labels stay the same value: the decoded object that the page holds remains.
     fn replace(&mut self, slot: Slot, put: Put, expires: f64) -> Slot {
-        if let Some(entry) = self.slots.get_mut(slot)
-            && entry.tags == put.tags
-            && self.pool.holds(entry.content, &put.given)
-        {
-            entry.seen = put.seen;
+        if self.tags.are(slot, &put.tags) && self.holds(slot, &put.given) {
+            if let Some(entry) = self.slots.get_mut(slot) {
+                entry.seen = put.seen;
+                entry.version = put.version;
+            }
             self.slots.touch(slot, put.stream, expires);
+            self.effects.push(Effect::Touched(slot, self.freshness(slot)));
             return slot;
         }
-        self.count(slot, Reason::Replaced);
-        let size = put.given.size() as u32;
-        let content = self.pool.take(put.given);
-        let category = &mut self.categories[put.category as usize];
+        self.tags.remove(slot);
+        self.tags.insert(slot, &put.tags);
         if let Some(entry) = self.slots.get_mut(slot) {
-            category.bytes = category.bytes - u64::from(entry.size) + u64::from(size);
-            category.index.untag(&entry.tags, slot);
-            category.index.tag(&put.tags, slot);
-            let before = std::mem::replace(&mut entry.content, content);
-            entry.size = size;
             entry.seen = put.seen;
-            entry.tags = put.tags;
-            self.pool.give_back(before);
+            entry.version = put.version;
         }
+        let size = put.given.size() as u32;
+        self.give(slot, put.given);
         self.slots.touch(slot, put.stream, expires);
+        self.removals[Reason::Replaced.code() as usize] += 1;
+        if let Some(content) = self.slots.get(slot).map(|entry| entry.content) {
+            self.effects.push(Effect::Changed(slot, self.freshness(slot), Holding { size, content }));
+        }
         slot
     }
 
-    fn insert(&mut self, put: Put, expires: f64, now: f64) -> Slot {
-        let index = put.category as usize;
-        while self.categories[index].members.len() >= self.categories[index].options.max as usize {
-            if !self.evict_from(index, None, now) {
-                break;
+    /// Changes what a slot holds, and what it is charged with.
+    fn give(&mut self, slot: Slot, given: Given) {
+        let (content, size) = match given {
+            Given::Bytes(bytes) => {
+                let payload = self.pool.insert(&bytes);
+                self.to_pack.push_back(slot);
+                (Content::Payload(payload), self.pool.stored_size(payload))
             }
-        }
-        let category = &mut self.categories[index];
-        let entry = Entry {
-            size: put.given.size() as u32,
-            key: put.key.clone(),
-            category: put.category,
-            content: self.pool.take(put.given),
-            seen: put.seen,
-            place: category.members.len() as u32,
-            tags: put.tags,
+            Given::Absent => (Content::Absent, 0),
+            Given::Reference(size) => {
+                self.referenced += u64::from(size);
+                (Content::Reference, size)
+            }
         };
-        category.bytes += u64::from(entry.size);
-        let tags = entry.tags.clone();
-        let slot = self.slots.take(entry, put.stream, expires).expect("the tables hold every category's max");
-        category.members.push(slot);
-        category.index.tag(&tags, slot);
-        category.index.insert(put.key.clone(), slot);
-        self.effects.push(Effect::Stored(slot, put.category, put.key));
-        slot
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let (before, charged) =
+            (std::mem::replace(&mut entry.content, content), std::mem::replace(&mut entry.size, size));
+        let category = &mut self.categories[entry.category as usize];
+        category.bytes = category.bytes - u64::from(charged) + u64::from(size);
+        self.take_back(before, charged);
     }
 
-    /// Evicts until the slot's category and the whole are within their bytes. The slot itself stays.
-    fn fit(&mut self, slot: Slot, now: f64) {
-        let Some(own) = self.slots.get(slot).map(|entry| entry.category as usize) else { return };
-        while self.categories[own].bytes > self.categories[own].options.max_bytes {
-            if !self.evict_from(own, Some(slot), now) {
-                break;
-            }
-        }
-        while budget::total(&self.categories) > self.max_bytes {
-            let Some(donor) = budget::donor(&self.categories) else { break };
-            if !self.evict_from(donor, Some(slot), now) && !self.evict_from_any_other(donor, slot, now) {
-                break;
-            }
+    fn take_back(&mut self, content: Content, size: u32) {
+        match content {
+            Content::Payload(payload) => self.pool.release(payload),
+            Content::Reference => self.referenced -= u64::from(size),
+            Content::Absent => {}
         }
     }
 
-    fn evict_from_any_other(&mut self, donor: usize, spared: Slot, now: f64) -> bool {
-        (0..self.categories.len()).any(|index| index != donor && self.evict_from(index, Some(spared), now))
-    }
-
-    fn evict_from(&mut self, index: usize, spared: Option<Slot>, now: f64) -> bool {
-        let Some(slot) = evict::victim(&self.slots, &self.categories[index].members, spared, now, &mut self.rng) else {
-            return false;
+    fn insert(&mut self, put: Put, expires: f64, now: f64) -> Result<Slot, PutError> {
+        let Some(slot) = self.take_slot(put.category, now) else {
+            return Err(PutError::Held(self.categories[put.category as usize].options.name.clone()));
         };
-        let reason = if now >= self.slots.expires[slot as usize] { Reason::Expired } else { Reason::Evicted };
-        self.remove(slot, reason);
-        true
+        self.enter(slot, put.category, put.seen, put.version, put.stream, expires);
+        let size = put.given.size() as u32;
+        self.give(slot, put.given);
+        self.tags.insert(slot, &put.tags);
+        self.index.insert(put.key.clone(), slot);
+        if let Some(content) = self.slots.get(slot).map(|entry| entry.content) {
+            let stored = Effect::Stored(slot, put.category, put.key, self.freshness(slot), Holding { size, content });
+            self.effects.push(stored);
+        }
+        Ok(slot)
     }
 
-    fn count(&mut self, slot: Slot, reason: Reason) {
-        self.removals[reason.code() as usize] += 1;
-        self.effects.push(Effect::Removed(slot, reason));
+    /// Makes an entry that holds nothing yet a member of its category.
+    fn enter(
+        &mut self,
+        slot: Slot,
+        category: u16,
+        seen: Option<Position>,
+        version: Option<u64>,
+        stream: StreamRef,
+        expires: f64,
+    ) {
+        let members = &mut self.categories[category as usize].members;
+        let place = members.len() as u32;
+        members.push(slot);
+        let entry = Entry { category, content: Content::Absent, size: 0, seen, version, place, holds: 0 };
+        self.slots.fill(slot, entry, stream, expires);
     }
 
     /// Takes an entry out. A free slot is left alone.
     pub fn remove(&mut self, slot: Slot, reason: Reason) {
         let Some(entry) = self.slots.release(slot) else { return };
+        self.index.remove(slot);
+        self.tags.remove(slot);
         let category = &mut self.categories[entry.category as usize];
         category.bytes -= u64::from(entry.size);
-        category.index.remove(&entry.key, &entry.tags, slot);
         category.members.swap_remove(entry.place as usize);
         if let Some(&moved) = category.members.get(entry.place as usize)
             && let Some(moved) = self.slots.get_mut(moved)
         {
             moved.place = entry.place;
         }
-        self.pool.give_back(entry.content);
-        self.count(slot, reason);
+        self.take_back(entry.content, entry.size);
+        self.removals[reason.code() as usize] += 1;
+        self.effects.push(Effect::Removed(slot, reason));
+    }
+
+    /// Counts one handle more that holds a slot's entry.
+    pub fn hold(&mut self, slot: Slot) {
+        if let Some(entry) = self.slots.get_mut(slot) {
+            entry.holds += 1;
+        }
+    }
+
+    /// Counts one handle less.
+    pub fn unhold(&mut self, slot: Slot) {
+        if let Some(entry) = self.slots.get_mut(slot) {
+            entry.holds = entry.holds.saturating_sub(1);
+        }
+    }
+
+    /// Says until when entries of a stream may be read.
+    pub fn set_lease(&mut self, stream: StreamRef, until: f64) {
+        let lease = &mut self.slots.lease[stream as usize];
+        if *lease != until {
+            *lease = until;
+            self.effects.push(Effect::Lease(stream, until));
+        }
+    }
+
+    /// Lets another stream vouch for an entry.
+    pub fn set_stream(&mut self, slot: Slot, stream: StreamRef) {
+        self.slots.stream[slot as usize] = stream;
+        self.effects.push(Effect::Touched(slot, self.freshness(slot)));
     }
 
     /// The slots of a key, over all categories.
     pub fn slots_of(&self, key: &Key) -> Vec<Slot> {
-        self.categories.iter().filter_map(|category| category.index.get(key)).collect()
+        self.index.slots_of(key).collect()
     }
 
     /// Whether an entry may be older than a change at `position`: read before it, in another epoch, or at no position.
@@ -350,26 +499,23 @@ impl Store {
 
     /// Removes what lies under a scope: everything, or what is older than a position.
     pub fn purge_scope(&mut self, scope: &Scope, older_than: Option<Position>, reason: Reason) {
-        let slots: Vec<Slot> = self.categories.iter().flat_map(|category| category.index.under(scope)).collect();
-        self.purge(&slots, older_than, reason);
+        self.purge(&self.index.under(scope), older_than, reason);
     }
 
     /// The slots under a scope that a stream vouches for.
     pub fn slots_under(&self, scope: &Scope, stream: StreamRef) -> Vec<Slot> {
-        let under = self.categories.iter().flat_map(|category| category.index.under(scope));
+        let under = self.index.under(scope).into_iter();
         under.filter(|&slot| self.slots.stream[slot as usize] == stream).collect()
     }
 
     /// Removes what lies under a scope and is vouched for by one stream.
     pub fn purge_stream(&mut self, scope: &Scope, stream: StreamRef, reason: Reason) {
-        let slots = self.slots_under(scope, stream);
-        self.purge(&slots, None, reason);
+        self.purge(&self.slots_under(scope, stream), None, reason);
     }
 
     /// Removes what carries a tag: everything, or what is older than a position.
     pub fn purge_tag(&mut self, tag: &Tag, older_than: Option<Position>, reason: Reason) {
-        let slots: Vec<Slot> = self.categories.iter().flat_map(|category| category.index.tagged(tag)).collect();
-        self.purge(&slots, older_than, reason);
+        self.purge(&self.tags.slots_of(tag), older_than, reason);
     }
 
     /// Removes all of a category.
@@ -384,5 +530,10 @@ impl Store {
                 self.remove(slot, reason);
             }
         }
+    }
+
+    /// Whether an entry is one that no stream covers.
+    pub fn is_unfollowed(&self, slot: Slot) -> bool {
+        self.slots.stream[slot as usize] == UNFOLLOWED
     }
 }

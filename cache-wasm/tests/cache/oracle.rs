@@ -21,10 +21,10 @@ impl Run {
         let members = store.categories().iter().enumerate();
         let members = members.flat_map(|(number, category)| category.members.iter().map(move |&slot| (number, slot)));
         let entries = members.filter_map(|(number, slot)| {
-            let (entry, bytes) = (slots.get(slot)?, store.payload(slot)?);
-            let text = String::from_utf8_lossy(bytes).into_owned();
+            let bytes = store.payload(slot)?;
+            let text = String::from_utf8(bytes).unwrap();
             let is_readable = slots.readable(slot, self.page.now);
-            Some((number, entry.key.clone(), text, slots.stream[slot as usize], is_readable))
+            Some((number, store.index().key(slot)?.clone(), text, slots.stream[slot as usize], is_readable))
         });
         entries.filter(|(_, key, ..)| self.covering(key).next().is_some()).collect()
     }

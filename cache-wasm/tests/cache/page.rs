@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use cache_wasm::fill::Ticket;
 use cache_wasm::manager::Options;
+use cache_wasm::segments::Heap;
 use cache_wasm::slots::StreamRef;
 use cache_wasm::{Answer, CategoryOptions, Changed, Effect, Filled, Input, Manager, Output};
 use wire::{
@@ -77,7 +78,7 @@ pub(crate) fn purge_tag(from: u64, to: u64, of: &str) -> Change {
 }
 
 pub(crate) fn category(name: &str, max: u32) -> CategoryOptions {
-    CategoryOptions { name: name.into(), max, max_bytes: u64::MAX, ttl: f64::INFINITY }
+    CategoryOptions::new(name, max)
 }
 
 /// A request to follow, as the server sees it.
@@ -111,7 +112,7 @@ impl Page {
     pub(crate) fn with(categories: Vec<CategoryOptions>, max_bytes: u64) -> Page {
         let options = Options { categories, max_bytes, token: Some("secret".into()), seed: 7 };
         Page {
-            manager: Manager::new(options).unwrap(),
+            manager: Manager::new(options, Box::<Heap>::default()).unwrap(),
             now: 5_000.0,
             sent: VecDeque::new(),
             outputs: Vec::new(),
@@ -285,7 +286,7 @@ impl Page {
     pub(crate) fn read_in(&self, category: u16, name: &str) -> Option<String> {
         let slot = self.manager.store().find(category, &key(name))?;
         let bytes = self.manager.store().payload(slot)?;
-        self.manager.slots().readable(slot, self.now).then(|| String::from_utf8_lossy(bytes).into_owned())
+        self.manager.slots().readable(slot, self.now).then(|| String::from_utf8(bytes).unwrap())
     }
 
     /// Whether an entry is there, readable or not.

@@ -1,7 +1,8 @@
 //! The values by themselves: limits, ages, and what leaves when.
 
 use cache_wasm::manager::{ManagerError, Options};
-use cache_wasm::slots::{FREQUENCY_BITS, FREQUENCY_MAX};
+use cache_wasm::segments::Heap;
+use cache_wasm::slots::{FREQUENCY_MAX, Recency};
 use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, PutError, Reason};
 
 use crate::page::{Page, SCOPE, at, body, category, items, key, scope, some, tag, value};
@@ -121,7 +122,8 @@ fn what_is_used_outlives_what_is_not() {
     for number in 8..100 {
         // As JavaScript notes a hit.
         let slots = page.manager.slots();
-        slots.uses[used as usize].set(slots.tick[0] << FREQUENCY_BITS | u32::from(FREQUENCY_MAX));
+        slots.hit(used, Recency::Insertions);
+        slots.set_frequency(used, FREQUENCY_MAX);
         page.set(&format!("s:m:{number}"), "value");
     }
     assert!(page.holds("s:m:3"));
@@ -257,7 +259,7 @@ fn an_answers_own_age_and_tags_are_kept() {
 #[test]
 fn options_that_cannot_be_met_are_refused() {
     let new = |categories: Vec<CategoryOptions>| {
-        Manager::new(Options { categories, max_bytes: 1, token: None, seed: 0 }).err()
+        Manager::new(Options { categories, max_bytes: 1, token: None, seed: 0 }, Box::<Heap>::default()).err()
     };
     assert_eq!(new(vec![category("c", 0)]), Some(ManagerError::EmptyCategory("c".into())));
     assert_eq!(new(vec![category("c", 1), category("c", 2)]), Some(ManagerError::TwiceNamed("c".into())));

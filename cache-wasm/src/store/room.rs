@@ -1,0 +1,93 @@
+//! How room is made: within a category's limits, within the one budget, and under pressure.
+
+use crate::budget;
+use crate::evict;
+use crate::slots::{Slot, Slots};
+use crate::store::{Pressure, Reason, Store};
+
+impl Store {
+    /// A free slot for a new entry of a category. `None` when handles hold all that could leave.
+    pub(super) fn take_slot(&mut self, category: u16, now: f64) -> Option<Slot> {
+        while self.categories[category as usize].room() == 0 {
+            if !self.evict_from(category as usize, None, now) {
+                return None;
+            }
+        }
+        self.slots.reserve()
+    }
+
+    /// Bytes that the budget is held against: payloads as stored, each once, and values that JavaScript holds alone.
+    pub fn total_bytes(&self) -> u64 {
+        self.pool.stored_bytes() + self.referenced
+    }
+
+    /// The budget as the machine's shortness of memory leaves it, in bytes.
+    pub fn budget_bytes(&self) -> u64 {
+        match self.pressure {
+            Pressure::Normal => self.max_bytes,
+            Pressure::Elevated => self.max_bytes / 2,
+            Pressure::Critical => self.max_bytes / 4,
+        }
+    }
+
+    /// How short of memory the machine is said to be.
+    pub fn pressure(&self) -> Pressure {
+        self.pressure
+    }
+
+    /// Takes note of the machine's shortness of memory, and evicts down to the budget that is left.
+    pub fn set_pressure(&mut self, pressure: Pressure, now: f64) {
+        self.pressure = pressure;
+        self.fit_whole(None, now);
+    }
+
+    /// Evicts until the slot's category and the whole are within their bytes. The slot itself stays.
+    pub(super) fn fit(&mut self, slot: Slot, now: f64) {
+        if let Some(own) = self.slots.get(slot).map(|entry| entry.category as usize) {
+            self.fit_category(own, Some(slot), now);
+            self.fit_whole(Some(slot), now);
+        }
+    }
+
+    /// Evicts until a category is within its bytes.
+    pub(super) fn fit_category(&mut self, category: usize, spared: Option<Slot>, now: f64) {
+        while self.categories[category].bytes > self.categories[category].options.max_bytes {
+            if !self.evict_from(category, spared, now) {
+                break;
+            }
+        }
+    }
+
+    /// Evicts until the whole is within its bytes.
+    pub(super) fn fit_whole(&mut self, spared: Option<Slot>, now: f64) {
+        while self.total_bytes() > self.budget_bytes() {
+            let Some(donor) = budget::donor(&self.categories) else { break };
+            if !self.evict_from(donor, spared, now) && !self.evict_from_any_other(donor, spared, now) {
+                break;
+            }
+        }
+    }
+
+    fn evict_from_any_other(&mut self, donor: usize, spared: Option<Slot>, now: f64) -> bool {
+        (0..self.categories.len()).any(|index| index != donor && self.evict_from(index, spared, now))
+    }
+
+    pub(super) fn evict_from(&mut self, index: usize, spared: Option<Slot>, now: f64) -> bool {
+        let Store { slots, categories, rng, .. } = self;
+        let members = &categories[index].members;
+        let Some(slot) = evict::victim(slots, members, |slot| is_spared(slots, slot, spared), now, rng) else {
+            return false;
+        };
+        let reason = match self.pressure {
+            _ if now >= self.slots.expires[slot as usize] => Reason::Expired,
+            Pressure::Normal => Reason::Evicted,
+            Pressure::Elevated | Pressure::Critical => Reason::Pressure,
+        };
+        self.remove(slot, reason);
+        true
+    }
+}
+
+fn is_spared(slots: &Slots, slot: Slot, spared: Option<Slot>) -> bool {
+    Some(slot) == spared || slots.is_held(slot)
+}

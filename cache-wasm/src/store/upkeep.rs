@@ -1,0 +1,83 @@
+//! What is done off the critical path, a bounded piece at a time: packing, emptying half-dead segments, and removing
+//! what has ended although nobody reads it.
+
+use crate::category::Packing;
+use crate::slots::{Content, Slot};
+use crate::store::{Reason, Store};
+
+/// Payloads packed in one piece.
+const PACKED: usize = 32;
+/// Slots swept in one piece.
+const SWEPT: u32 = 1_024;
+
+impl Store {
+    /// Does a piece of the work; whether there is more to do at once.
+    pub fn upkeep(&mut self, now: f64) -> bool {
+        self.pack_some();
+        self.sweep(now);
+        self.pool.compact() || !self.to_pack.is_empty()
+    }
+
+    /// Whether `upkeep` has work to do at once.
+    pub fn needs_upkeep(&self) -> bool {
+        !self.to_pack.is_empty()
+    }
+
+    /// Packs everything, dictionaries made of what there is.
+    pub fn pack_all(&mut self) {
+        loop {
+            while !self.to_pack.is_empty() {
+                self.pack_some();
+            }
+            let mut trained = false;
+            for category in 0..self.categories.len() {
+                if !self.categories[category].unpacked.is_empty() && self.pool.train(category as u16) {
+                    self.to_pack.extend(self.categories[category].unpacked.drain(..));
+                    trained = true;
+                }
+            }
+            if !trained {
+                break;
+            }
+        }
+        while self.pool.compact() {}
+    }
+
+    fn pack_some(&mut self) {
+        for _ in 0..PACKED {
+            let Some(slot) = self.to_pack.pop_front() else { return };
+            self.pack(slot);
+        }
+    }
+
+    fn pack(&mut self, slot: Slot) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        let (number, Content::Payload(payload)) = (entry.category, entry.content) else { return };
+        let category = &mut self.categories[usize::from(number)];
+        if category.options.pack == Packing::Off {
+            return;
+        }
+        if !self.pool.pack(payload, number) {
+            category.unpacked.push(slot);
+            return;
+        }
+        // The dictionary that others wait for may just have been made.
+        self.to_pack.extend(category.unpacked.drain(..));
+        let size = self.pool.stored_size(payload);
+        if let Some(entry) = self.slots.get_mut(slot) {
+            category.bytes = category.bytes - u64::from(entry.size) + u64::from(size);
+            entry.size = size;
+        }
+    }
+
+    /// Removes what has ended among the next slots.
+    fn sweep(&mut self, now: f64) {
+        let taken = self.slots.taken();
+        for _ in 0..taken.min(SWEPT) {
+            self.swept = if self.swept + 1 < taken { self.swept + 1 } else { 0 };
+            if self.slots.get(self.swept).is_some() && now >= self.slots.expires[self.swept as usize] {
+                self.remove(self.swept, Reason::Expired);
+            }
+        }
+    }
+}
