@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use cache_wasm::fill::Ticket;
 use cache_wasm::manager::Options;
 use cache_wasm::segments::Heap;
-use cache_wasm::slots::StreamRef;
+use cache_wasm::slots::{Content, StreamRef};
 use cache_wasm::{Answer, CategoryOptions, Changed, Effect, Filled, Input, Manager, Output};
 use wire::{
     Body, Change, ClientFrame, Codec, Item, Key, Limits, Mode, Offset, Payload, Position, Scope, ServerFrame, Span,
@@ -292,6 +292,12 @@ impl Page {
     /// Whether an entry is there, readable or not.
     pub(crate) fn holds(&self, name: &str) -> bool {
         self.manager.store().find(0, &key(name)).is_some()
+    }
+
+    /// What an entry of the first category holds.
+    pub(crate) fn content(&self, name: &str) -> Option<Content> {
+        let store = self.manager.store();
+        Some(store.slots.get(store.find(0, &key(name))?)?.content)
     }
 
     /// How far a scope has come, and whether its reads may hit.
