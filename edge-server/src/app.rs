@@ -153,9 +153,10 @@ impl Edge {
         let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
         for (partition, keys) in by_partition {
             self.reach(partition, min).await?;
-            let read = self.store.read(partition, &keys, self.now_ms()).await?;
+            let now_ms = self.now_ms();
+            let read = self.store.read(partition, &keys, now_ms).await?;
             for (key, value) in keys.into_iter().zip(read.values) {
-                found.insert(key.clone(), found_of(key, read.position, value));
+                found.insert(key.clone(), found_of(key, read.position, value, now_ms));
             }
         }
         Ok(keys.iter().filter_map(|key| found.get(key).cloned()).collect())
@@ -177,11 +178,12 @@ impl Edge {
 }
 
 /// A read's answer for one key.
-pub fn found_of(key: Key, as_of: Position, value: Option<Stored>) -> Found {
+pub fn found_of(key: Key, as_of: Position, value: Option<Stored>, now_ms: i64) -> Found {
+    let ttl_ms = value.as_ref().and_then(|stored| stored.ttl_ms(now_ms));
     let value = value.map(|Stored { version, source_ts, tags, payload, .. }| {
         (version, wire::Body::Value { source_ts, tags, payload })
     });
-    Found { key, as_of, value }
+    Found { key, as_of, value, ttl_ms }
 }
 
 /// A source and the client of its upstream.

@@ -197,7 +197,8 @@ async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer 
     let min = min_of(&headers)?;
     let partition = edge.store().layout().of_key(&key);
     edge.reach(partition, min).await?;
-    let read = edge.store().read(partition, std::slice::from_ref(&key), edge.now_ms()).await?;
+    let now_ms = edge.now_ms();
+    let read = edge.store().read(partition, std::slice::from_ref(&key), now_ms).await?;
     let as_of = read.position;
     let Some(stored) = read.values.into_iter().next().flatten() else {
         let mut response = Problem::not_found(format!("`{key}` has no value")).into_response();
@@ -215,8 +216,8 @@ async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer 
         let tags: Vec<&str> = stored.tags.iter().map(Tag::as_str).collect();
         headers.insert(CACHE_TAG, header_of(&tags.join(",")));
     }
-    if let Some(end) = stored.expires_at {
-        headers.insert(CACHE_TTL, HeaderValue::from(end.saturating_sub(edge.now_ms()).max(1)));
+    if let Some(ttl_ms) = stored.ttl_ms(now_ms) {
+        headers.insert(CACHE_TTL, HeaderValue::from(ttl_ms));
     }
     Ok(response)
 }
@@ -286,11 +287,12 @@ async fn scan(State(edge): Shared, parameters: Result<Query<ScanQuery>, QueryRej
     let text = query(parameters)?.scope;
     let scope = Scope::parse(&text).map_err(|error| Problem::bad_request(format!("scope `{text}`: {error}")))?;
     edge.reach(edge.store().layout().of_scope(&scope), min_of(&headers)?).await?;
-    let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, edge.now_ms()).await?;
+    let now_ms = edge.now_ms();
+    let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, now_ms).await?;
     if values.len() > SCAN_MAX {
         return Err(Problem::too_large(format!("`{scope}` has more than {SCAN_MAX} values; read narrower scopes")));
     }
-    let items = values.into_iter().map(|(key, stored)| found_of(key, as_of, Some(stored))).collect();
+    let items = values.into_iter().map(|(key, stored)| found_of(key, as_of, Some(stored), now_ms)).collect();
     Ok(found_response(items, Some(as_of), &headers))
 }
 
@@ -326,6 +328,8 @@ struct FoundJson {
     version: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_ts: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<Tag>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -347,7 +351,7 @@ impl From<Found> for FoundJson {
             }
             _ => (None, None, Vec::new(), None),
         };
-        FoundJson { key: found.key, as_of, version, source_ts, tags, value }
+        FoundJson { key: found.key, as_of, version, source_ts, ttl_ms: found.ttl_ms, tags, value }
     }
 }
 
