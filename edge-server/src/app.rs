@@ -18,6 +18,7 @@ use wire::{Found, Key, Position};
 use crate::batch;
 use crate::config::Config;
 use crate::fetch::{BaseUrl, Fetcher};
+use crate::found::found_of;
 use crate::health::Health;
 use crate::http;
 use crate::pipeline::{self, Polled};
@@ -27,7 +28,7 @@ use crate::source::{Record, Source};
 use crate::sources::mlb::Mlb;
 use crate::sources::prizepicks::PrizePicks;
 use crate::store::embedded::{Embedded, Limits};
-use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError, Stored};
+use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError};
 
 /// Announcements that may wait for the hub.
 const ANNOUNCEMENTS: usize = 1_024;
@@ -175,15 +176,6 @@ impl Edge {
         }
         committed
     }
-}
-
-/// A read's answer for one key.
-pub fn found_of(key: Key, as_of: Position, value: Option<Stored>, now_ms: i64) -> Found {
-    let ttl_ms = value.as_ref().and_then(|stored| stored.ttl_ms(now_ms));
-    let value = value.map(|Stored { version, source_ts, tags, payload, .. }| {
-        (version, wire::Body::Value { source_ts, tags, payload })
-    });
-    Found { key, as_of, value, ttl_ms }
 }
 
 /// A source and the client of its upstream.

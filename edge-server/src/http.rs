@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -21,12 +21,12 @@ use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
 use wire::key::TAGS_MAX;
-use wire::{Codec, Found, Key, Payload, Position, Scope, ServerFrame, Tag};
+use wire::{Codec, Key, Payload, Position, Scope, Tag};
 
-use crate::app::{Edge, ReadError, found_of, raised};
+use crate::app::{Edge, ReadError, raised};
+use crate::found::{found_of, found_response};
 use crate::ingest;
 use crate::problem::Problem;
-use crate::publish::encode;
 use crate::session::GET_KEYS_MAX;
 use crate::store::{AsOf, Batch, Committed, Fate, Purge, Write};
 use crate::validate::VALUE_MAX;
@@ -38,8 +38,6 @@ const CACHE_VERSION: HeaderName = HeaderName::from_static("cache-version");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 /// Milliseconds that a value still lives.
 const CACHE_TTL: HeaderName = HeaderName::from_static("cache-ttl");
-/// The media type of a `got` frame in postcard.
-const FRAME_TYPE: &str = "application/vnd.coherence+postcard";
 /// Values of one scope's answer.
 const SCAN_MAX: usize = 100_000;
 /// Names of one invalidation: all of them travel in one frame.
@@ -293,7 +291,9 @@ async fn scan(State(edge): Shared, parameters: Result<Query<ScanQuery>, QueryRej
         return Err(Problem::too_large(format!("`{scope}` has more than {SCAN_MAX} values; read narrower scopes")));
     }
     let items = values.into_iter().map(|(key, stored)| found_of(key, as_of, Some(stored), now_ms)).collect();
-    Ok(found_response(items, Some(as_of), &headers))
+    let mut response = found_response(items, &headers);
+    response.headers_mut().insert(CACHE_AS_OF, header_of(&as_of.to_string()));
+    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -316,60 +316,7 @@ async fn entries(State(edge): Shared, headers: HeaderMap, body: Result<Json<Entr
     }
     let keys: Vec<Key> = keys.iter().map(|key| key_of(key)).collect::<Result<_, _>>()?;
     let items = edge.find(&keys, min_of(&headers)?).await?;
-    Ok(found_response(items, None, &headers))
-}
-
-/// One value of an answer in JSON.
-#[derive(Serialize)]
-struct FoundJson {
-    key: Key,
-    as_of: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_ts: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Tag>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Payload>,
-}
-
-/// An answer in JSON. Values keep the text that they came in.
-#[derive(Serialize)]
-struct ItemsJson {
-    items: Vec<FoundJson>,
-}
-
-impl From<Found> for FoundJson {
-    fn from(found: Found) -> FoundJson {
-        let as_of = found.as_of.to_string();
-        let (version, source_ts, tags, value) = match found.value {
-            Some((version, wire::Body::Value { source_ts, tags, payload })) => {
-                (Some(version.get()), Some(source_ts), tags, Some(payload))
-            }
-            _ => (None, None, Vec::new(), None),
-        };
-        FoundJson { key: found.key, as_of, version, source_ts, ttl_ms: found.ttl_ms, tags, value }
-    }
-}
-
-/// Values as a frame for caches, or as JSON for everybody else.
-fn found_response(items: Vec<Found>, as_of: Option<Position>, headers: &HeaderMap) -> Response {
-    let wants_frame = headers.get(header::ACCEPT).is_some_and(|accept| accept == FRAME_TYPE);
-    let mut response = if wants_frame {
-        let frame = encode(Codec::Postcard, &ServerFrame::Got { id: 0, items });
-        ([(header::CONTENT_TYPE, FRAME_TYPE)], frame).into_response()
-    } else {
-        let items: Vec<FoundJson> = items.into_iter().map(FoundJson::from).collect();
-        Json(ItemsJson { items }).into_response()
-    };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(as_of) = as_of {
-        response.headers_mut().insert(CACHE_AS_OF, header_of(&as_of.to_string()));
-    }
-    response
+    Ok(found_response(items, &headers))
 }
 
 #[derive(Deserialize)]
