@@ -22,10 +22,12 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
 use wire::key::TAGS_MAX;
 use wire::{Codec, Key, Payload, Position, Scope, Tag};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::app::{Edge, ReadError, raised};
 use crate::found::{found_of, found_response};
 use crate::ingest;
+use crate::prefetch::{Census, Reader};
 use crate::problem::Problem;
 use crate::session::GET_KEYS_MAX;
 use crate::store::{AsOf, Batch, Committed, Fate, Purge, Write};
@@ -38,6 +40,8 @@ const CACHE_VERSION: HeaderName = HeaderName::from_static("cache-version");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 /// Milliseconds that a value still lives.
 const CACHE_TTL: HeaderName = HeaderName::from_static("cache-ttl");
+/// A random id that a page draws for one visit: whose reads teach the prefetch model.
+const CACHE_READER: HeaderName = HeaderName::from_static("cache-reader");
 /// Values of one scope's answer.
 const SCAN_MAX: usize = 100_000;
 /// Names of one invalidation: all of them travel in one frame.
@@ -70,6 +74,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/v1/ingest", post(ingest::ingest).layer(DefaultBodyLimit::disable()))
         .route("/v1/invalidate", post(invalidate))
         .route("/v1/stream", get(stream))
+        .route("/v1/prefetch-model", get(prefetch_model))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/health/detailed", get(detailed))
@@ -97,8 +102,16 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE, CACHE_MIN, CACHE_TAG])
-        .expose_headers([CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
+        .allow_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            CACHE_MIN,
+            CACHE_READER,
+            CACHE_TAG,
+        ])
+        .expose_headers([header::ETAG, CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
 }
 
 async fn count(request: Request, next: Next) -> Response {
@@ -147,6 +160,10 @@ fn key_of(text: &str) -> Result<Key, Problem> {
     Key::parse(text).map_err(|error| Problem::bad_request(format!("key `{text}`: {error}")))
 }
 
+fn scope_of(text: &str) -> Result<Scope, Problem> {
+    Scope::parse(text).map_err(|error| Problem::bad_request(format!("scope `{text}`: {error}")))
+}
+
 fn path(key: PathKey) -> Result<String, Problem> {
     key.map(|Path(key)| key).map_err(|rejection| Problem::bad_request(rejection.body_text()))
 }
@@ -173,6 +190,11 @@ pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), String> {
         0..=TAGS_MAX => Ok(()),
         given => Err(format!("{given} tags are given; at most {TAGS_MAX} are allowed")),
     }
+}
+
+/// Who reads. An id that is none is nobody's, and the request is answered as any other.
+fn reader_of(headers: &HeaderMap) -> Option<Reader<'_>> {
+    Reader::parse(headers.get(CACHE_READER)?.as_bytes())
 }
 
 fn header_of(text: &str) -> HeaderValue {
@@ -204,6 +226,7 @@ async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer 
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return Ok(response);
     };
+    edge.learn(reader_of(&headers), [&key]);
     let mut response = Bytes::copy_from_slice(stored.payload.as_bytes()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -282,8 +305,7 @@ struct ScanQuery {
 }
 
 async fn scan(State(edge): Shared, parameters: Result<Query<ScanQuery>, QueryRejection>, headers: HeaderMap) -> Answer {
-    let text = query(parameters)?.scope;
-    let scope = Scope::parse(&text).map_err(|error| Problem::bad_request(format!("scope `{text}`: {error}")))?;
+    let scope = scope_of(&query(parameters)?.scope)?;
     edge.reach(edge.store().layout().of_scope(&scope), min_of(&headers)?).await?;
     let now_ms = edge.now_ms();
     let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, now_ms).await?;
@@ -316,6 +338,8 @@ async fn entries(State(edge): Shared, headers: HeaderMap, body: Result<Json<Entr
     }
     let keys: Vec<Key> = keys.iter().map(|key| key_of(key)).collect::<Result<_, _>>()?;
     let items = edge.find(&keys, min_of(&headers)?).await?;
+    let with_values = items.iter().filter(|found| found.value.is_some());
+    edge.learn(reader_of(&headers), with_values.map(|found| &found.key));
     Ok(found_response(items, &headers))
 }
 
@@ -389,6 +413,37 @@ async fn stream(
         .on_upgrade(move |socket| ws::serve(socket, codec, edge)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelQuery {
+    /// Contexts under this alone.
+    scope: Option<String>,
+}
+
+async fn prefetch_model(
+    State(edge): Shared,
+    parameters: Result<Query<ModelQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer {
+    let scope = query(parameters)?.scope.as_deref().map(scope_of).transpose()?;
+    let Some(model) = edge.prefetch_model(scope.as_ref()) else {
+        return Err(Problem::not_found("nothing is learned from reads here: prefetch.enabled is false"));
+    };
+    let body = serde_json::to_vec(&model).unwrap_or_default();
+    let tag = format!("\"{:016x}\"", xxh3_64(&body));
+    let validity = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "max-age=60")];
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, validity).into_response());
+    }
+    Ok((validity, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Whether the request names this tag, or any. It asks to compare weakly: RFC 9110, 13.1.2.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|list| list.split(',')).map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
 async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "live" }))
 }
@@ -435,6 +490,11 @@ async fn detailed(State(edge): Shared) -> Answer {
     Ok((StatusCode::OK, Json(body)).into_response())
 }
 
-async fn metrics_text() -> String {
+async fn metrics_text(State(edge): Shared) -> String {
+    if let Some(Census { contexts, transitions, withheld }) = edge.prefetch_census() {
+        metrics::gauge!("edge_prefetch_contexts").set(contexts as f64);
+        metrics::gauge!("edge_prefetch_transitions").set(transitions as f64);
+        metrics::gauge!("edge_prefetch_withheld").set(withheld as f64);
+    }
     crate::metrics::recorder().render()
 }

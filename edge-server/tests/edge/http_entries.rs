@@ -194,8 +194,14 @@ async fn pages_of_other_sites_may_read_every_header_of_an_answer() {
     let answer = send(request).await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://board.example"));
     let exposed = answer.header("access-control-expose-headers").unwrap();
-    for name in ["cache-as-of", "cache-version", "cache-tag", "cache-ttl"] {
+    for name in ["cache-as-of", "cache-version", "cache-tag", "cache-ttl", "etag"] {
         assert!(exposed.contains(name), "{name} is not in {exposed}");
+    }
+    let asked = server.request(Method::OPTIONS, "/v1/entries/sport:mlb:1").header("origin", "https://board.example");
+    let asked = asked.header("access-control-request-method", "GET");
+    let allowed = send(asked.header("access-control-request-headers", "cache-min,cache-reader")).await;
+    for name in ["cache-min", "cache-reader", "if-none-match"] {
+        assert!(allowed.header("access-control-allow-headers").unwrap().contains(name), "{name}: {allowed:?}");
     }
     let other = send(server.request(Method::GET, "/v1/entries/sport:mlb:1").header("origin", "https://other")).await;
     assert_eq!(other.header("access-control-allow-origin"), None);
