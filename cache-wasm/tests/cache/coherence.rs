@@ -258,7 +258,7 @@ impl Run {
                 let found = state.iter().filter(|(key, _)| scope.contains(key)).map(|(key, cell)| {
                     let tags = cell.tagged.then(|| tag(TAG)).into_iter().collect();
                     let body = Body::Value { source_ts: 0, tags, payload: Payload::new(cell.text.as_bytes()) };
-                    Found { key: key.clone(), as_of, value: Some((offset(1), body)) }
+                    Found { key: key.clone(), as_of, value: Some((offset(1), body)), ttl_ms: None }
                 });
                 let frame = ServerFrame::Got { id: 0, items: found.collect() };
                 let bytes = Codec::Postcard.encode_server(&frame).expect("it can be written");

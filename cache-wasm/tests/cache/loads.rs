@@ -13,6 +13,7 @@ pub(crate) fn got(as_of: &str, found: &[(&str, Option<Body>)]) -> Vec<u8> {
         key: key(name),
         as_of: at(as_of),
         value: body.clone().map(|body| (offset(1), body)),
+        ttl_ms: None,
     });
     Codec::Postcard.encode_server(&ServerFrame::Got { id: 0, items: items.collect() }).expect("it can be written")
 }
