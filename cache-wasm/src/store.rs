@@ -15,13 +15,13 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 use serde::Serialize;
-use wire::{Key, Position, Scope, Tag};
+use wire::{Epoch, Key, Position, Scope, Tag};
 
 use crate::category::{Category, CategoryOptions};
 use crate::index::Index;
 use crate::pool::Pool;
 use crate::segments::Backing;
-use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED};
+use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED, UNVOUCHED};
 use crate::tags::Tags;
 
 /// Why an entry left.
@@ -138,6 +138,8 @@ pub enum Origin {
     Application,
     /// The server, often many at once: their ends are spread.
     Server,
+    /// The server, and nobody has asked for it yet: it displaces nothing.
+    Prefetch,
 }
 
 /// A value to store.
@@ -163,6 +165,14 @@ pub struct Put {
     pub tags: Vec<Tag>,
 }
 
+impl Put {
+    /// A value from the server that no stream covers, without labels, for as long as its category says.
+    pub fn of(category: u16, key: Key, given: Given) -> Put {
+        let (origin, tags) = (Origin::Server, Vec::new());
+        Put { category, key, given, seen: None, version: None, stream: UNFOLLOWED, ttl: None, origin, tags }
+    }
+}
+
 /// Why a value cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
@@ -182,6 +192,9 @@ pub enum PutError {
     /// Nothing can leave.
     #[error("category `{0}` is full, and handles hold every entry of it; release some, or raise its `max`")]
     Held(String),
+    /// Something would have to leave for a value that nobody has asked for.
+    #[error("category `{0}` has no room for what was not asked for")]
+    Displacing(String),
 }
 
 /// The values of all categories.
@@ -300,6 +313,9 @@ impl Store {
             }
             return Err(error);
         }
+        if put.origin == Origin::Prefetch && existing.is_none() && !self.has_room_for(category, put.given.size()) {
+            return Err(PutError::Displacing(category.options.name.clone()));
+        }
         let expires = self.expires(&put, now);
         let slot = match existing {
             Some(slot) => self.replace(slot, put, expires),
@@ -315,8 +331,8 @@ impl Store {
         // What is no time, as NaN, leaves the category's.
         let ttl = put.ttl.filter(|&ttl| ttl > 0.0).unwrap_or(ttl);
         let spread = match put.origin {
-            Origin::Server if ttl.is_finite() => ttl * jitter * self.rng.f64(),
-            Origin::Server | Origin::Application => 0.0,
+            Origin::Server | Origin::Prefetch if ttl.is_finite() => ttl * jitter * self.rng.f64(),
+            _ => 0.0,
         };
         now + (ttl - spread) + grace
     }
@@ -484,6 +500,17 @@ impl Store {
         self.effects.push(Effect::Touched(slot, self.freshness(slot)));
     }
 
+    /// Lets a stream vouch for what an earlier visit left under its scope, if that is of its own lineage.
+    pub fn vouch_for(&mut self, scope: &Scope, stream: StreamRef, epoch: Epoch) {
+        for slot in self.slots_under(scope, UNVOUCHED) {
+            if self.slots.get(slot).and_then(|entry| entry.seen).is_some_and(|seen| seen.epoch == epoch) {
+                self.set_stream(slot, stream);
+            } else {
+                self.remove(slot, Reason::Reset);
+            }
+        }
+    }
+
     /// The slots of a key, over all categories.
     pub fn slots_of(&self, key: &Key) -> Vec<Slot> {
         self.index.slots_of(key).collect()
@@ -516,6 +543,13 @@ impl Store {
     /// Removes what carries a tag: everything, or what is older than a position.
     pub fn purge_tag(&mut self, tag: &Tag, older_than: Option<Position>, reason: Reason) {
         self.purge(&self.tags.slots_of(tag), older_than, reason);
+    }
+
+    /// Removes what no stream has vouched for since an earlier visit.
+    pub fn purge_unvouched(&mut self) {
+        let taken = (0..self.slots.taken()).filter(|&slot| self.slots.stream[slot as usize] == UNVOUCHED);
+        let slots: Vec<Slot> = taken.collect();
+        self.purge(&slots, None, Reason::Reset);
     }
 
     /// Removes all of a category.

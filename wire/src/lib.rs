@@ -3,12 +3,14 @@
 //! Both sides of the wire use this crate, so each rule is written once. It performs no IO and reads no clock; the
 //! normative text is `README.md` beside it.
 
+pub mod answer;
 pub mod close;
 pub mod codec;
 pub mod frame;
 pub mod key;
 pub mod position;
 
+pub use answer::AnswerReader;
 pub use close::CloseCode;
 pub use codec::{Codec, DecodeError};
 pub use frame::{Body, Change, ClientFrame, Found, Item, Limits, Mode, Payload, ServerFrame, SubId, SubRef};

@@ -247,6 +247,7 @@ impl Run {
             Wanted::Key(_, key) => {
                 let cell = state.get(key);
                 let answer = Answer {
+                    version: None,
                     as_of: Some(as_of),
                     bytes: cell.map(|cell| cell.text.as_bytes().into()),
                     tags: cell.filter(|cell| cell.tagged).map(|_| tag(TAG)).into_iter().collect(),
@@ -262,7 +263,7 @@ impl Run {
                 });
                 let frame = ServerFrame::Got { id: 0, items: found.collect() };
                 let bytes = Codec::Postcard.encode_server(&frame).expect("it can be written");
-                let loaded = self.page.manager.end_load(ticket, Some(as_of), &bytes, now);
+                let loaded = self.page.load(ticket, Some(as_of), &bytes);
                 matches!(loaded, Loaded::Kept { late, .. } if late.is_empty())
             }
         };

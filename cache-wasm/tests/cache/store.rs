@@ -245,7 +245,7 @@ fn an_answers_own_age_and_tags_are_kept() {
     let mut page = Page::live("1:10");
     let (ticket, _) = page.fill("s:m:a");
     let bytes = Some(b"value"[..].into());
-    let answer = Answer { as_of: Some(at("1:10")), bytes, tags: vec![tag("t")], ttl: Some(100.0) };
+    let answer = Answer { as_of: Some(at("1:10")), bytes, tags: vec![tag("t")], ttl: Some(100.0), ..Answer::default() };
     page.manager.end_fill(ticket, answer, page.now);
     page.settle();
     page.now += 99.0;
