@@ -19,8 +19,8 @@ use crate::manager::told::{Versions, no_versions};
 use crate::prefetch::Prefetcher;
 use crate::segments::Backing;
 use crate::slots::{Slot, Slots, StreamRef};
-use crate::stats::{CategoryStats, FillStats, Stats, StreamStats, SubscriptionStats};
-use crate::store::{Effect, Enrolled, Pressure, Reason, Store};
+use crate::stats::{CategoryStats, FillStats, PayloadStats, Stats, StreamStats, SubscriptionStats, by_reason};
+use crate::store::{Effect, Enrolled, Pressure, Store};
 
 pub use reads::{Answer, Filled, Loaded, Part};
 pub use told::{Applied, Told};
@@ -202,7 +202,9 @@ impl Manager {
 
     /// Everything there is to count.
     pub fn stats(&self, now: f64) -> Stats {
-        let categories = self.store.categories().iter().map(CategoryStats::of).collect();
+        let categories = (0u16..).zip(self.store.categories());
+        let categories =
+            categories.map(|(number, category)| CategoryStats::of(number, category, &self.store)).collect();
         let subscriptions = self.follower.subs.iter().map(|(stream, replica)| SubscriptionStats {
             scope: replica.scope.to_string(),
             position: replica.position().map(|position| position.to_string()),
@@ -211,8 +213,11 @@ impl Manager {
         Stats {
             categories,
             max_bytes: self.store.max_bytes(),
-            shared_bytes: self.store.pool().shared_bytes(),
-            removals: Reason::ALL.into_iter().zip(self.store.removals().iter().copied()).collect(),
+            budget_bytes: self.store.budget_bytes(),
+            total_bytes: self.store.total_bytes(),
+            pressure: self.store.pressure(),
+            payloads: PayloadStats::of(self.store.pool()),
+            removals: by_reason(&self.store.removals()),
             stream: StreamStats {
                 state: self.follower.state(),
                 connects: self.follower.session.connects,
@@ -221,6 +226,7 @@ impl Manager {
                 subscriptions: subscriptions.collect(),
             },
             fills: self.fill_stats.clone(),
+            prefetch: self.prefetcher.stats(),
         }
     }
 }

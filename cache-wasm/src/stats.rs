@@ -5,8 +5,12 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::category::Category;
+use crate::evict::Policy;
 use crate::follow::Counters;
-use crate::store::Reason;
+use crate::pool::Pool;
+use crate::prefetch::PrefetchStats;
+use crate::slots::Content;
+use crate::store::{Pressure, Reason, Store};
 
 /// One category. Hits and misses are counted in JavaScript, which alone sees them.
 #[derive(Debug, Clone, Serialize)]
@@ -14,22 +18,94 @@ use crate::store::Reason;
 pub struct CategoryStats {
     /// Its name.
     pub name: String,
+    /// Who leaves first.
+    pub policy: Policy,
     /// Entries.
     pub entries: u32,
     /// The most entries.
     pub max: u32,
-    /// Bytes of payload.
+    /// Bytes that its entries are charged with: as stored.
     pub bytes: u64,
+    /// Bytes of its values before packing.
+    pub live_bytes: u64,
+    /// The part of them that is not stored because an equal payload is.
+    pub shared_bytes: u64,
+    /// Entries that handles hold.
+    pub held: u32,
+    /// Dictionaries made so far.
+    pub dictionaries: u32,
+    /// Removals by reason.
+    pub removals: HashMap<Reason, u64>,
 }
 
 impl CategoryStats {
-    /// A category's numbers.
-    pub fn of(category: &Category) -> CategoryStats {
+    /// A category's numbers. Costs a look at each of its entries.
+    pub fn of(number: u16, category: &Category, store: &Store) -> CategoryStats {
+        let pool = store.pool();
+        let (mut live_bytes, mut shared_bytes, mut held) = (0, 0, 0);
+        for entry in category.members.iter().filter_map(|&slot| store.slots.get(slot)) {
+            held += u32::from(entry.holds > 0);
+            match entry.content {
+                Content::Payload(payload) => {
+                    let (size, references) = pool.size(payload);
+                    live_bytes += u64::from(size);
+                    shared_bytes += u64::from(size) - u64::from(size) / u64::from(references.max(1));
+                }
+                Content::Reference => live_bytes += u64::from(entry.size),
+                Content::Absent => {}
+            }
+        }
         CategoryStats {
             name: category.options.name.clone(),
+            policy: category.options.policy,
             entries: category.members.len() as u32,
             max: category.options.max,
             bytes: category.bytes,
+            live_bytes,
+            shared_bytes,
+            held,
+            dictionaries: pool.trained(number),
+            removals: by_reason(&category.removals),
+        }
+    }
+}
+
+/// Removals by reason.
+pub fn by_reason(removals: &[u64]) -> HashMap<Reason, u64> {
+    Reason::ALL.into_iter().zip(removals.iter().copied()).collect()
+}
+
+/// The payloads of all categories, in bytes.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PayloadStats {
+    /// Payloads, each once.
+    pub count: u32,
+    /// Entries that refer to them.
+    pub references: u64,
+    /// Their bytes before packing, each once.
+    pub raw_bytes: u64,
+    /// As stored.
+    pub stored_bytes: u64,
+    /// Of the segments that they are stored in.
+    pub segment_bytes: u64,
+    /// Of the dictionaries that they need.
+    pub dictionary_bytes: u64,
+    /// Bytes before packing that equal payloads did not cost.
+    pub shared_bytes: u64,
+}
+
+impl PayloadStats {
+    /// The pool's numbers.
+    pub fn of(pool: &Pool) -> PayloadStats {
+        PayloadStats {
+            count: pool.len() as u32,
+            references: pool.references(),
+            raw_bytes: pool.raw_bytes(),
+            stored_bytes: pool.stored_bytes(),
+            segment_bytes: pool.segment_bytes(),
+            dictionary_bytes: pool.dictionary_bytes(),
+            shared_bytes: pool.shared_bytes(),
         }
     }
 }
@@ -85,12 +161,20 @@ pub struct Stats {
     pub categories: Vec<CategoryStats>,
     /// Bytes allowed over all.
     pub max_bytes: u64,
-    /// Bytes saved by sharing.
-    pub shared_bytes: u64,
+    /// What shortness of memory leaves of them.
+    pub budget_bytes: u64,
+    /// Bytes that are held against them.
+    pub total_bytes: u64,
+    /// How short of memory the machine is said to be.
+    pub pressure: Pressure,
+    /// The payloads.
+    pub payloads: PayloadStats,
     /// Removals by reason.
     pub removals: HashMap<Reason, u64>,
     /// The stream.
     pub stream: StreamStats,
     /// The fills.
     pub fills: FillStats,
+    /// Reading ahead.
+    pub prefetch: PrefetchStats,
 }

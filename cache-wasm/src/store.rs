@@ -212,7 +212,6 @@ pub struct Store {
     referenced: u64,
     rng: Rng,
     effects: Vec<Effect>,
-    removals: [u64; Reason::ALL.len()],
     /// Slots whose payload is still to be packed.
     to_pack: VecDeque<Slot>,
     /// Where the sweep for ended entries goes on.
@@ -246,7 +245,6 @@ impl Store {
             referenced: 0,
             rng: Rng::with_seed(seed),
             effects: Vec::new(),
-            removals: [0; Reason::ALL.len()],
             to_pack: VecDeque::new(),
             swept: 0,
         }
@@ -272,9 +270,15 @@ impl Store {
         self.max_bytes
     }
 
-    /// Removals so far, by [`Reason::code`].
-    pub fn removals(&self) -> &[u64] {
-        &self.removals
+    /// Removals so far over all categories, by [`Reason::code`].
+    pub fn removals(&self) -> [u64; Reason::ALL.len()] {
+        let mut all = [0; Reason::ALL.len()];
+        for category in &self.categories {
+            for (sum, count) in all.iter_mut().zip(category.removals) {
+                *sum += count;
+            }
+        }
+        all
     }
 
     /// What changed since the last call, in order.
@@ -383,7 +387,7 @@ impl Store {
         let size = put.given.size() as u32;
         self.give(slot, put.given);
         self.slots.touch(slot, put.stream, expires);
-        self.removals[Reason::Replaced.code() as usize] += 1;
+        self.categories[put.category as usize].removals[Reason::Replaced.code() as usize] += 1;
         if let Some(content) = self.slots.get(slot).map(|entry| entry.content) {
             self.effects.push(Effect::Changed(slot, self.freshness(slot), Holding { size, content }));
         }
@@ -459,6 +463,7 @@ impl Store {
         self.index.remove(slot);
         self.tags.remove(slot);
         let category = &mut self.categories[entry.category as usize];
+        category.removals[reason.code() as usize] += 1;
         category.bytes -= u64::from(entry.size);
         category.members.swap_remove(entry.place as usize);
         if let Some(&moved) = category.members.get(entry.place as usize)
@@ -467,7 +472,6 @@ impl Store {
             moved.place = entry.place;
         }
         self.take_back(entry.content, entry.size);
-        self.removals[reason.code() as usize] += 1;
         self.effects.push(Effect::Removed(slot, reason));
     }
 

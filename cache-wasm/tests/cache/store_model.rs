@@ -343,8 +343,8 @@ impl Run {
         // What was just put stays, though it alone may be more than pressure leaves.
         let removable = self.model.values().filter(|held| held.holds == 0).count();
         assert!(store.total_bytes() <= store.budget_bytes() || removable <= 1, "{} bytes", store.total_bytes());
-        let counted = self.page.manager.store().removals().iter().enumerate();
-        for (code, &count) in counted {
+        let counted = self.page.manager.store().removals();
+        for (code, count) in counted.into_iter().enumerate() {
             assert_eq!(count, self.removals.get(&(code as u32)).copied().unwrap_or(0), "{:?}", Reason::ALL[code]);
         }
     }
