@@ -530,7 +530,11 @@ impl Store {
 
     /// Removes what lies under a scope: everything, or what is older than a position.
     pub fn purge_scope(&mut self, scope: &Scope, older_than: Option<Position>, reason: Reason) {
-        self.purge(&self.index.under(scope), older_than, reason);
+        let slots = match older_than {
+            Some(_) => self.index.under(scope),
+            None => self.index.take_under(scope),
+        };
+        self.purge(&slots, older_than, reason);
     }
 
     /// The slots under a scope that a stream vouches for.

@@ -71,6 +71,9 @@ impl Tags {
 
     /// Takes a slot's labels off.
     pub fn remove(&mut self, slot: Slot) {
+        if self.of.is_empty() {
+            return;
+        }
         for Membership { group, place } in self.of.remove(&slot).unwrap_or_default() {
             let Group { tag, members } = &mut self.groups[group as usize];
             members.swap_remove(place as usize);
