@@ -370,6 +370,7 @@ impl Value {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long to walk is the tester's choice, not the core's")]
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
