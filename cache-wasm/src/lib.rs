@@ -4,16 +4,19 @@
 //! built for WebAssembly alone, is the only module that names `wasm_bindgen`; the npm package around it is in `js/`.
 
 pub mod backoff;
+pub mod balance;
 pub mod budget;
 pub mod category;
 pub mod evict;
 pub mod fill;
 pub mod follow;
+pub mod ghost;
 pub mod index;
 pub mod manager;
 pub mod pack;
 pub mod pool;
 pub mod prefetch;
+pub mod recency;
 pub mod replica;
 pub mod segments;
 pub mod session;
@@ -27,6 +30,7 @@ pub mod tags;
 pub mod bindings;
 
 pub use category::CategoryOptions;
+pub use evict::Policy;
 pub use follow::{Changed, Input, Output};
 pub use manager::{Answer, Applied, Filled, Loaded, Manager, ManagerError, Options, Record, Told};
 pub use store::{Effect, Enrolled, Given, Pressure, PutError, Reason};

@@ -52,8 +52,6 @@ pub struct Entry {
     pub category: u16,
     /// Its value.
     pub content: Content,
-    /// Bytes that the entry is charged with.
-    pub size: u32,
     /// The position at which the value was known to be current; `None` for a value of no stream.
     pub seen: Option<Position>,
     /// The value's version as the application numbers it, where it does.
@@ -74,6 +72,8 @@ pub struct Slots {
     pub uses: Vec<Cell<u32>>,
     /// The stream that vouches for the entry.
     pub stream: Vec<StreamRef>,
+    /// Bytes that each entry is charged with. A table of its own, since eviction reads it of many.
+    pub sizes: Vec<u32>,
     /// Until when each stream's entries may be read: index 0 is infinity, a stream that is not live minus infinity.
     pub lease: Vec<f64>,
     /// Arguments and results of bulk calls.
@@ -95,6 +95,7 @@ impl Slots {
             expires: vec![f64::NEG_INFINITY; n],
             uses: vec![Cell::new(0); n],
             stream: vec![UNFOLLOWED; n],
+            sizes: vec![0; n],
             lease,
             mail: vec![Cell::new(0.0); MAIL],
             state: vec![Cell::new(0.0); State::COUNT],
@@ -134,7 +135,17 @@ impl Slots {
 
     /// Moves the clock of recency by one.
     pub fn advance(&self) {
-        self.tell(State::Tick, f64::from(self.tick().wrapping_add(1 << FREQUENCY_BITS)));
+        self.advance_by(1);
+    }
+
+    /// Moves the clock of recency on. It goes round after 2^27 ticks.
+    pub fn advance_by(&self, ticks: u32) {
+        self.tell(State::Tick, f64::from(self.tick().wrapping_add(ticks << FREQUENCY_BITS)));
+    }
+
+    /// The clock of recency: 27 bits.
+    pub fn ticks(&self) -> u32 {
+        self.tick() >> FREQUENCY_BITS
     }
 
     /// The clock of recency, in the place that `uses` has it. Insertions move it, and each hit of an `lru` category.
@@ -166,8 +177,8 @@ impl Slots {
     }
 
     /// Counts a use, as a hit in JavaScript does (`category.ts`): `adaptive` leaves the clock alone, `lru` moves it.
-    pub fn hit(&self, slot: Slot, moves_clock: Recency) {
-        if moves_clock == Recency::Hits {
+    pub fn hit(&self, slot: Slot, moves_clock: Ticks) {
+        if moves_clock == Ticks::AtHits {
             self.advance();
         }
         let frequency = (self.frequency(slot) + 1).min(FREQUENCY_MAX);
@@ -179,7 +190,8 @@ impl Slots {
         (self.uses[slot as usize].get() & u32::from(FREQUENCY_MAX)) as u8
     }
 
-    /// Ticks since the last use.
+    /// Ticks since the last use, of the 27 bits that are kept: it begins again after 134 million. `adaptive` then spares
+    /// once more what so many insertions left alone; `lru` keeps its order by itself (`recency.rs`).
     pub fn age(&self, slot: Slot) -> u32 {
         let last = self.uses[slot as usize].get() & !u32::from(FREQUENCY_MAX);
         self.tick().wrapping_sub(last) >> FREQUENCY_BITS
@@ -190,6 +202,7 @@ impl Slots {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.expires[slot as usize] = f64::NEG_INFINITY;
         self.stream[slot as usize] = UNFOLLOWED;
+        self.sizes[slot as usize] = 0;
         self.uses[slot as usize].set(0);
         self.free.push(slot);
         Some(entry)
@@ -245,9 +258,9 @@ impl State {
 
 /// What moves the clock of recency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recency {
+pub enum Ticks {
     /// Insertions alone.
-    Insertions,
+    AtInsertions,
     /// Hits as well: the order of uses is exact.
-    Hits,
+    AtHits,
 }

@@ -43,7 +43,8 @@ impl CategoryStats {
     pub fn of(number: u16, category: &Category, store: &Store) -> CategoryStats {
         let pool = store.pool();
         let (mut live_bytes, mut shared_bytes, mut held) = (0, 0, 0);
-        for entry in category.members.iter().filter_map(|&slot| store.slots.get(slot)) {
+        for &slot in &category.members {
+            let Some(entry) = store.slots.get(slot) else { continue };
             held += u32::from(entry.holds > 0);
             match entry.content {
                 Content::Payload(payload) => {
@@ -51,7 +52,7 @@ impl CategoryStats {
                     live_bytes += u64::from(size);
                     shared_bytes += u64::from(size) - u64::from(size) / u64::from(references.max(1));
                 }
-                Content::Reference => live_bytes += u64::from(entry.size),
+                Content::Reference => live_bytes += u64::from(store.slots.sizes[slot as usize]),
                 Content::Absent => {}
             }
         }

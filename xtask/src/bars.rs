@@ -9,13 +9,16 @@ use serde::Deserialize;
 
 use crate::bench::Report;
 
-/// One promise: in `environment`, the subject's median is at most `max_ratio` times the median of the row `against`.
+/// One promise: in `environment`, the subject's median over that of the row `against` is within these limits.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bar {
     environment: String,
     against: String,
-    max_ratio: f64,
+    /// For what is the better the less there is of it, as time.
+    max_ratio: Option<f64>,
+    /// For what is the better the more there is of it, as hits.
+    min_ratio: Option<f64>,
     /// Whom the promise serves; printed when it is missed.
     why: String,
 }
@@ -27,6 +30,9 @@ pub(crate) fn parse(text: &str, bench: &str, known: &[&str]) -> Result<Vec<Bar>>
         bail!("[[{unknown}]] names no bench; there are: {}", known.join(", "));
     }
     match bars.remove(bench) {
+        Some(bars) if bars.iter().any(|bar| bar.max_ratio.or(bar.min_ratio).is_none()) => {
+            bail!("a bar for {bench} has neither max_ratio nor min_ratio")
+        }
         Some(bars) if !bars.is_empty() => Ok(bars),
         _ => bail!("there is no bar for {bench}, so nothing to check"),
     }
@@ -37,12 +43,14 @@ pub(crate) fn missed(bars: &[Bar], report: &Report) -> Result<Vec<String>> {
     let mut missed = Vec::new();
     for bar in bars {
         let ratio = report.ratio(&bar.environment, &bar.against).context("a bar of xtask/bars.toml cannot be read")?;
-        if ratio > bar.max_ratio {
-            missed.push(format!(
-                "{} against {} in {}: {ratio:.3}, promised at most {}. {}",
-                report.subject, bar.against, bar.environment, bar.max_ratio, bar.why
-            ));
-        }
+        let broken = [
+            bar.max_ratio.filter(|&max| ratio > max).map(|max| format!("at most {max}")),
+            bar.min_ratio.filter(|&min| ratio < min).map(|min| format!("at least {min}")),
+        ];
+        missed.extend(broken.into_iter().flatten().map(|promised| {
+            let Bar { environment, against, why, .. } = bar;
+            format!("{} against {against} in {environment}: {ratio:.3}, promised {promised}. {why}", report.subject)
+        }));
     }
     Ok(missed)
 }
@@ -55,32 +63,38 @@ mod tests {
         {"name": "ours", "samples": [50, 40, 60]}, {"name": "Map", "samples": [20]}, {"name": "lru", "samples": [100]}
     ]}}}"#;
 
-    fn bars(against: &str, max_ratio: f64) -> Result<Vec<Bar>> {
-        let text =
-            format!("[[get]]\nenvironment = \"node\"\nagainst = {against:?}\nmax_ratio = {max_ratio}\nwhy = \"W.\"");
+    fn bars(against: &str, limit: &str) -> Result<Vec<Bar>> {
+        let text = format!("[[get]]\nenvironment = \"node\"\nagainst = {against:?}\n{limit}\nwhy = \"W.\"");
         parse(&text, "get", &["get", "set"])
     }
 
-    fn missed_by(against: &str, max_ratio: f64) -> Result<Vec<String>> {
-        missed(&bars(against, max_ratio)?, &Report::parse(REPORT)?)
+    fn missed_by(against: &str, limit: &str) -> Result<Vec<String>> {
+        missed(&bars(against, limit)?, &Report::parse(REPORT)?)
     }
 
     #[test]
-    fn a_bar_is_kept_up_to_its_ratio_and_missed_above() {
-        assert!(missed_by("lru", 1.0).expect("readable").is_empty());
-        assert!(missed_by("Map", 2.5).expect("readable").is_empty(), "50 / 20 is the bar itself");
-        assert_eq!(
-            missed_by("Map", 2.4).expect("readable"),
-            ["ours against Map in node: 2.500, promised at most 2.4. W."]
+    fn a_bar_is_kept_up_to_its_ratio_and_missed_beyond() {
+        let check = |against: &str, limit: &str, expected: &[&str]| {
+            assert_eq!(missed_by(against, limit).expect("readable"), expected, "{against} {limit}");
+        };
+        check("lru", "max_ratio = 1.0", &[]);
+        check("Map", "max_ratio = 2.5", &[]);
+        check("Map", "max_ratio = 2.4", &["ours against Map in node: 2.500, promised at most 2.4. W."]);
+        check("Map", "min_ratio = 2.5", &[]);
+        check("Map", "min_ratio = 2.6", &["ours against Map in node: 2.500, promised at least 2.6. W."]);
+        check(
+            "Map",
+            "min_ratio = 2.5\nmax_ratio = 2.4",
+            &["ours against Map in node: 2.500, promised at most 2.4. W."],
         );
     }
 
     #[test]
     fn a_bar_that_names_an_unknown_row_or_environment_is_an_error() {
-        let error = missed_by("mpa", 1.0).expect_err("no such row");
+        let error = missed_by("mpa", "max_ratio = 1").expect_err("no such row");
         assert!(format!("{error:#}").ends_with("no row \"mpa\" in node; there are: ours, Map, lru"), "{error:#}");
         let report = Report::parse(REPORT).expect("a report");
-        let elsewhere = Bar { environment: "deno".into(), ..bars("Map", 1.0).expect("a bar").remove(0) };
+        let elsewhere = Bar { environment: "deno".into(), ..bars("Map", "max_ratio = 1").expect("a bar").remove(0) };
         let error = missed(&[elsewhere], &report).expect_err("no such environment");
         assert!(format!("{error:#}").ends_with("no environment \"deno\"; there are: node"), "{error:#}");
     }
@@ -95,12 +109,14 @@ mod tests {
         check("get = []", "there is no bar for get");
         check("gte = []", "[[gte]] names no bench; there are: get, set");
         check("[[get]]\nenvironment = \"node\"\nagainst = \"Map\"\nmax_ratio = 1\nwhy = \"\"\nwhen = 1", "when");
-        check("[[get]]\nenvironment = \"node\"\nagainst = \"Map\"\nwhy = \"\"", "max_ratio");
+        check("[[get]]\nenvironment = \"node\"\nagainst = \"Map\"\nwhy = \"\"", "neither max_ratio nor min_ratio");
     }
 
     #[test]
     fn the_projects_own_bars_can_be_read() {
         let known = crate::bench::names();
-        parse(include_str!("../bars.toml"), "get", &known).expect("bars for get");
+        for bench in &known {
+            parse(include_str!("../bars.toml"), bench, &known).expect("bars for each");
+        }
     }
 }

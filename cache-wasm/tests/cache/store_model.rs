@@ -305,8 +305,7 @@ impl Run {
             let reserved = &self.reserved[usize::from(category)];
             assert_eq!((state.members.len(), state.reserved as usize), (own, reserved.len()));
             assert!(own + reserved.len() <= state.options.max as usize, "`max` holds, reserved slots counted");
-            let charged: u64 =
-                state.members.iter().filter_map(|&slot| slots.get(slot)).map(|e| u64::from(e.size)).sum();
+            let charged: u64 = state.members.iter().map(|&slot| u64::from(slots.sizes[slot as usize])).sum();
             assert_eq!(state.bytes, charged);
             let removable = self.model.iter().filter(|((of, _), held)| *of == category && held.holds == 0).count();
             assert!(state.bytes <= state.options.max_bytes || removable <= 1);
@@ -323,7 +322,7 @@ impl Run {
                     references += 1;
                 }
                 Value::Reference(_, size) => {
-                    assert_eq!((entry.content, entry.size), (Content::Reference, *size), "{name:?}");
+                    assert_eq!((entry.content, slots.sizes[slot as usize]), (Content::Reference, *size), "{name:?}");
                     referenced += u64::from(*size);
                 }
             }
