@@ -5,9 +5,8 @@
 //! under the scope to the position it adopts, in the new epoch, so that an answer read before it fails the same test.
 //! This module performs no request: the caller does, and asks for a ruling.
 
-use std::collections::HashMap;
+use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
 use wire::{Key, Position, Scope};
 
 /// The name of a fill under way.
@@ -62,8 +61,8 @@ pub struct Fill {
     pub target: Target,
     /// The least position of an acceptable answer: the cursor at the request, raised since.
     floor: Option<Position>,
-    /// The same for single keys of a scope's fill.
-    raised: HashMap<Key, Position, FixedState>,
+    /// The same for single keys of a scope's fill, in the order of the keys.
+    raised: Vec<(Key, Position)>,
     /// Keys invalidated by hand since the request; no position can say whether the answer knows of it.
     voided: Voided,
 }
@@ -75,10 +74,11 @@ struct Voided {
     scopes: Vec<Scope>,
 }
 
-fn raise(floor: &mut Option<Position>, to: Position) {
-    match floor {
-        Some(floor) if floor.epoch == to.epoch => floor.offset = floor.offset.max(to.offset),
-        _ => *floor = Some(to),
+fn raise(floor: &mut Position, to: Position) {
+    if floor.epoch == to.epoch {
+        floor.offset = floor.offset.max(to.offset);
+    } else {
+        *floor = to;
     }
 }
 
@@ -101,6 +101,10 @@ impl Fill {
             Target::Key(own) => scope.contains(own),
             Target::Scope(own) => scope.overlaps(own),
         }
+    }
+
+    fn place_of(&self, key: &Key) -> Result<usize, usize> {
+        self.raised.binary_search_by(|(raised, _)| raised.cmp(key))
     }
 
     fn is_voided(&self, key: &Key) -> bool {
@@ -131,7 +135,7 @@ impl Fill {
             Followed::Upto(position) => position,
         };
         let Some(as_of) = as_of else { return Ruling::Unfenced };
-        let key_floor = self.raised.get(key).copied();
+        let key_floor = self.place_of(key).ok().map(|place| self.raised[place].1);
         let fresh = as_of.epoch == upto.epoch
             && reaches(as_of, self.floor)
             && (key_floor.is_none() || reaches(as_of, key_floor));
@@ -142,7 +146,8 @@ impl Fill {
 /// The fills under way.
 #[derive(Debug, Default)]
 pub struct Fills {
-    open: HashMap<Ticket, Fill, FixedState>,
+    /// Few at a time: each change looks at all of them.
+    open: Vec<(Ticket, Fill)>,
     last: Ticket,
 }
 
@@ -150,26 +155,30 @@ impl Fills {
     /// Opens a fill. `cursor` is how far the covering stream has come; `None` where none has come anywhere.
     pub fn begin(&mut self, category: u16, target: Target, cursor: Option<Position>) -> Ticket {
         self.last = self.last.wrapping_add(1);
-        let fill = Fill { category, target, floor: cursor, raised: HashMap::default(), voided: Voided::default() };
-        self.open.insert(self.last, fill);
+        let fill = Fill { category, target, floor: cursor, raised: Vec::new(), voided: Voided::default() };
+        self.open.push((self.last, fill));
         self.last
     }
 
     /// Ends a fill. `None` for a ticket that was never given or has ended.
     pub fn end(&mut self, ticket: Ticket) -> Option<Fill> {
-        self.open.remove(&ticket)
+        let place = self.open.iter().position(|(open, _)| *open == ticket)?;
+        Some(self.open.swap_remove(place).1)
+    }
+
+    fn fills(&mut self) -> impl Iterator<Item = &mut Fill> {
+        self.open.iter_mut().map(|(_, fill)| fill)
     }
 
     /// A key changed with the commit at `position`.
     pub fn raise_key(&mut self, key: &Key, position: Position) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+        for fill in self.fills().filter(|fill| fill.concerns_key(key)) {
             match fill.target {
-                Target::Key(_) => raise(&mut fill.floor, position),
-                Target::Scope(_) => {
-                    let mut floor = fill.raised.get(key).copied();
-                    raise(&mut floor, position);
-                    fill.raised.extend(floor.map(|floor| (key.clone(), floor)));
-                }
+                Target::Key(_) => raise(fill.floor.get_or_insert(position), position),
+                Target::Scope(_) => match fill.place_of(key) {
+                    Ok(place) => raise(&mut fill.raised[place].1, position),
+                    Err(place) => fill.raised.insert(place, (key.clone(), position)),
+                },
             }
         }
     }
@@ -177,28 +186,28 @@ impl Fills {
     /// Anything under a scope may have changed, up to `position`. Tags raise in this way too: an answer's tags are not
     /// known before it is there.
     pub fn raise_scope(&mut self, scope: &Scope, position: Position) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_scope(scope)) {
-            raise(&mut fill.floor, position);
+        for fill in self.fills().filter(|fill| fill.concerns_scope(scope)) {
+            raise(fill.floor.get_or_insert(position), position);
         }
     }
 
     /// A key was invalidated by hand.
     pub fn void_key(&mut self, key: &Key) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+        for fill in self.fills().filter(|fill| fill.concerns_key(key)) {
             fill.voided.keys.push(key.clone());
         }
     }
 
     /// A scope was invalidated by hand.
     pub fn void_scope(&mut self, scope: &Scope) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_scope(scope)) {
+        for fill in self.fills().filter(|fill| fill.concerns_scope(scope)) {
             fill.voided.scopes.push(scope.clone());
         }
     }
 
     /// A tag was invalidated, or a category cleared, by hand: any fill may be concerned.
     pub fn void_all(&mut self) {
-        for fill in self.open.values_mut() {
+        for fill in self.fills() {
             fill.voided.all = true;
         }
     }

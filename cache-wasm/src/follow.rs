@@ -4,10 +4,13 @@
 //! order of the stream stops the reads of its scope first and asks to go on second. No socket and no clock: bytes and
 //! `now` are arguments.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use fastrand::Rng;
-use serde::Serialize;
 use wire::{Body, Change, ClientFrame, CloseCode, Codec, Item, Mode, Position, Scope, ServerFrame, SubRef, Verdict};
 
 use crate::fill::Fills;
@@ -61,8 +64,7 @@ pub struct Changed {
 }
 
 /// What the stream did so far.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub struct Counters {
     /// Change frames applied.
     pub applied: u64,

@@ -4,28 +4,15 @@
 //! which a node exists exactly while an entry lies under it. A scope is found by its text whatever its depth, and what
 //! it holds by walking down. Tags are `tags`.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
+use alloc::vec::Vec;
 use wire::key::ROOT_SEGMENTS;
 use wire::{Key, Scope};
 
 use crate::slots::Slot;
+use crate::table::{Table, hash_of};
 
 /// No slot, and no node.
 const NONE: u32 = u32::MAX;
-
-/// A hash for the tables, the same in every run.
-pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    FixedState::with_seed(0).hash_one(bytes)
-}
-
-/// The hash of a name.
-pub fn hash_of(text: &str) -> u64 {
-    hash_bytes(text.as_bytes())
-}
 
 /// What is known of a slot by name.
 #[derive(Debug, Clone)]
@@ -65,10 +52,10 @@ impl Node {
 pub struct Index {
     /// By slot.
     names: Vec<Option<Name>>,
-    keys: HashTable<Slot>,
+    keys: Table,
     nodes: Vec<Node>,
     free: Vec<u32>,
-    scopes: HashTable<u32>,
+    scopes: Table,
 }
 
 impl Index {
@@ -87,9 +74,8 @@ impl Index {
 
     /// The slots of a key, one a category at most.
     pub fn slots_of(&self, key: &Key) -> impl Iterator<Item = Slot> + '_ {
-        let is_it = |&slot: &Slot| self.key(slot) == Some(key);
-        let mut next = self.keys.find(hash_of(key.as_str()), is_it).copied();
-        std::iter::from_fn(move || {
+        let mut next = self.keys.find(hash_of(key.as_str()), &|slot| self.key(slot) == Some(key));
+        core::iter::from_fn(move || {
             let slot = next?;
             next = self.name(slot).map(|name| name.alike).filter(|&alike| alike != NONE);
             Some(slot)
@@ -103,17 +89,20 @@ impl Index {
         }
         let node = parent_of(key.as_str(), key.as_str().len()).map_or(NONE, |length| self.node_of(&key, length));
         let after =
-            if node == NONE { NONE } else { std::mem::replace(&mut self.nodes[node as usize].first_entry, slot) };
+            if node == NONE { NONE } else { core::mem::replace(&mut self.nodes[node as usize].first_entry, slot) };
         if let Some(after) = self.name_mut(after) {
             after.before = slot;
         }
         let names = &self.names;
-        let text = |slot: &Slot| names[*slot as usize].as_ref().map_or("", |name| name.key.as_str());
+        let text = |slot: Slot| names[slot as usize].as_ref().map_or("", |name| name.key.as_str());
         let hash = hash_of(key.as_str());
-        let alike = match self.keys.entry(hash, |other| text(other) == key.as_str(), |other| hash_of(text(other))) {
-            Place::Occupied(mut first) => std::mem::replace(first.get_mut(), slot),
-            Place::Vacant(place) => {
-                place.insert(slot);
+        let alike = match self.keys.find(hash, &|other| text(other) == key.as_str()) {
+            Some(first) => {
+                self.keys.replace(hash, first, Some(slot));
+                first
+            }
+            None => {
+                self.keys.insert(hash, slot, &|other| hash_of(text(other)));
                 NONE
             }
         };
@@ -142,10 +131,7 @@ impl Index {
     fn unchain(&mut self, slot: Slot) {
         let Some(Name { key, alike, .. }) = self.name(slot) else { return };
         let (hash, alike) = (hash_of(key.as_str()), *alike);
-        let first = {
-            let is_it = |&other: &Slot| self.key(other) == Some(key);
-            self.keys.find(hash, is_it).copied()
-        };
+        let first = self.keys.find(hash, &|other| self.key(other) == Some(key));
         match first {
             Some(first) if first != slot => {
                 let mut at = first;
@@ -157,15 +143,7 @@ impl Index {
                     at = name.alike;
                 }
             }
-            _ => {
-                if let Ok(mut place) = self.keys.find_entry(hash, |&other| other == slot) {
-                    if alike == NONE {
-                        place.remove();
-                    } else {
-                        *place.get_mut() = alike;
-                    }
-                }
-            }
+            _ => self.keys.replace(hash, slot, (alike != NONE).then_some(alike)),
         }
     }
 
@@ -173,12 +151,13 @@ impl Index {
     fn node_of(&mut self, key: &Key, length: usize) -> u32 {
         let text = &key.as_str()[..length];
         let hash = hash_of(text);
-        if let Some(&node) = self.scopes.find(hash, |&node| self.nodes[node as usize].text() == text) {
+        if let Some(node) = self.scopes.find(hash, &|node| self.nodes[node as usize].text() == text) {
             return node;
         }
         let parent = parent_of(text, length - 1).map_or(NONE, |length| self.node_of(key, length));
         let node = self.free.pop().unwrap_or(self.nodes.len() as u32);
-        let after = self.nodes.get_mut(parent as usize).map_or(NONE, |up| std::mem::replace(&mut up.first_child, node));
+        let after =
+            self.nodes.get_mut(parent as usize).map_or(NONE, |up| core::mem::replace(&mut up.first_child, node));
         if let Some(after) = self.nodes.get_mut(after as usize) {
             after.before = node;
         }
@@ -196,7 +175,7 @@ impl Index {
             None => self.nodes.push(made),
         }
         let nodes = &self.nodes;
-        self.scopes.insert_unique(hash, node, |&other| hash_of(nodes[other as usize].text()));
+        self.scopes.insert(hash, node, &|other| hash_of(nodes[other as usize].text()));
         node
     }
 
@@ -206,9 +185,7 @@ impl Index {
             self.nodes.get(node as usize)
         {
             let hash = hash_of(self.nodes[node as usize].text());
-            if let Ok(place) = self.scopes.find_entry(hash, |&other| other == node) {
-                place.remove();
-            }
+            self.scopes.replace(hash, node, None);
             self.free.push(node);
             if let Some(after) = self.nodes.get_mut(after as usize) {
                 after.before = before;
@@ -225,9 +202,9 @@ impl Index {
     /// The slots under a scope.
     pub fn under(&self, scope: &Scope) -> Vec<Slot> {
         let text = scope.as_str();
-        let top = self.scopes.find(hash_of(text), |&node| self.nodes[node as usize].text() == text);
+        let top = self.scopes.find(hash_of(text), &|node| self.nodes[node as usize].text() == text);
         let mut found = Vec::new();
-        let mut waiting: Vec<u32> = top.copied().into_iter().collect();
+        let mut waiting: Vec<u32> = top.into_iter().collect();
         while let Some(node) = waiting.pop() {
             let Some(node) = self.nodes.get(node as usize) else { continue };
             let mut child = node.first_child;

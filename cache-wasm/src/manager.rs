@@ -4,6 +4,11 @@
 //! outside (`handle`), then what is to be done (`take_effects` first, `poll` until it is empty), and when to call again
 //! (`poll_timeout`). Time is in milliseconds of one clock that never goes back; no method reads it.
 
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use wire::{Body, Codec, Key, Position, Scope, ServerFrame, Tag};
 
 use crate::category::CategoryOptions;
@@ -113,12 +118,11 @@ impl Manager {
     /// # Errors
     /// [`ManagerError`] says which option is wrong.
     pub fn new(options: Options, backing: Box<dyn Backing>) -> Result<Manager, ManagerError> {
-        let mut names = std::collections::BTreeSet::new();
-        for category in &options.categories {
+        for (number, category) in options.categories.iter().enumerate() {
             if category.max == 0 {
                 return Err(ManagerError::EmptyCategory(category.name.clone()));
             }
-            if !names.insert(&category.name) {
+            if options.categories[..number].iter().any(|before| before.name == category.name) {
                 return Err(ManagerError::TwiceNamed(category.name.clone()));
             }
         }
@@ -500,7 +504,7 @@ impl Manager {
             categories,
             max_bytes: self.store.max_bytes(),
             shared_bytes: self.store.pool().shared_bytes(),
-            removals: Reason::ALL.into_iter().zip(self.store.removals().iter().copied()).collect(),
+            removals: Reason::ALL.map(|reason| (reason, self.store.removals()[reason.code() as usize])),
             stream: StreamStats {
                 state: self.follower.state(),
                 connects: self.follower.session.connects,

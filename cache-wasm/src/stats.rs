@@ -1,16 +1,14 @@
 //! What the cache tells of itself. The names and units are those of `CacheStats` in `js/types.ts`.
 
-use std::collections::HashMap;
-
-use serde::Serialize;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::category::Category;
 use crate::follow::Counters;
 use crate::store::Reason;
 
 /// One category. Hits and misses are counted in JavaScript, which alone sees them.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct CategoryStats {
     /// Its name.
     pub name: String,
@@ -35,8 +33,7 @@ impl CategoryStats {
 }
 
 /// One followed scope.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct SubscriptionStats {
     /// The scope.
     pub scope: String,
@@ -47,15 +44,13 @@ pub struct SubscriptionStats {
 }
 
 /// The stream.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct StreamStats {
     /// The connection's state in a word.
     pub state: &'static str,
     /// Connections opened.
     pub connects: u64,
     /// Frames.
-    #[serde(flatten)]
     pub counters: Counters,
     /// Milliseconds since the stamp that the server last vouched from.
     pub vouched_ago: Option<f64>,
@@ -64,8 +59,7 @@ pub struct StreamStats {
 }
 
 /// Reads through to the server.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 pub struct FillStats {
     /// Begun.
     pub started: u64,
@@ -78,8 +72,7 @@ pub struct FillStats {
 }
 
 /// Everything the core counts.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct Stats {
     /// By category.
     pub categories: Vec<CategoryStats>,
@@ -88,7 +81,7 @@ pub struct Stats {
     /// Bytes saved by sharing.
     pub shared_bytes: u64,
     /// Removals by reason.
-    pub removals: HashMap<Reason, u64>,
+    pub removals: [(Reason, u64); Reason::ALL.len()],
     /// The stream.
     pub stream: StreamStats,
     /// The fills.

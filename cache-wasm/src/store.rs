@@ -11,10 +11,12 @@ mod upkeep;
 
 pub use enrol::Enrolled;
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use fastrand::Rng;
-use serde::Serialize;
 use wire::{Key, Position, Scope, Tag};
 
 use crate::category::{Category, CategoryOptions};
@@ -25,8 +27,7 @@ use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED};
 use crate::tags::Tags;
 
 /// Why an entry left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// Its age ended.
     Expired,
@@ -64,6 +65,22 @@ impl Reason {
         Reason::Unfollowed,
         Reason::Pressure,
     ];
+
+    /// Its name in statistics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Expired => "expired",
+            Reason::Evicted => "evicted",
+            Reason::Replaced => "replaced",
+            Reason::Deleted => "deleted",
+            Reason::Cleared => "cleared",
+            Reason::Invalidated => "invalidated",
+            Reason::Gone => "gone",
+            Reason::Reset => "reset",
+            Reason::Unfollowed => "unfollowed",
+            Reason::Pressure => "pressure",
+        }
+    }
 
     /// Its number in what crosses to JavaScript.
     pub fn code(self) -> u32 {
@@ -207,8 +224,7 @@ pub struct Store {
 }
 
 /// How short of memory the machine is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pressure {
     /// It is not.
     Normal,
@@ -266,7 +282,7 @@ impl Store {
 
     /// What changed since the last call, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        core::mem::take(&mut self.effects)
     }
 
     /// The bytes of a slot's value, where the pool has them.
@@ -390,7 +406,7 @@ impl Store {
         };
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let (before, charged) =
-            (std::mem::replace(&mut entry.content, content), std::mem::replace(&mut entry.size, size));
+            (core::mem::replace(&mut entry.content, content), core::mem::replace(&mut entry.size, size));
         let category = &mut self.categories[entry.category as usize];
         category.bytes = category.bytes - u64::from(charged) + u64::from(size);
         self.take_back(before, charged);

@@ -63,7 +63,7 @@ fn a_category_holds_no_more_than_its_max_and_the_newest_entry_stays() {
         assert!(page.manager.store().categories()[0].members.len() <= 3);
     }
     assert_eq!(page.read_in(1, "s:m:other"), some("value"));
-    assert_eq!(page.manager.stats(page.now).removals[&Reason::Evicted], 47);
+    assert_eq!(page.manager.stats(page.now).removals[Reason::Evicted.code() as usize].1, 47);
 }
 
 #[test]
