@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::evict::Policy;
 use crate::slots::Slot;
+use crate::store::Reason;
 
 /// The limits of a category, and how it keeps what it holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,12 +76,21 @@ pub struct Category {
     pub bytes: u64,
     /// Entries that wait for the category's dictionary.
     pub unpacked: Vec<Slot>,
+    /// Removals so far, by [`Reason::code`].
+    pub removals: [u64; Reason::ALL.len()],
 }
 
 impl Category {
     /// An empty category.
     pub fn new(options: CategoryOptions) -> Category {
-        Category { options, members: Vec::new(), reserved: 0, bytes: 0, unpacked: Vec::new() }
+        Category {
+            options,
+            members: Vec::new(),
+            reserved: 0,
+            bytes: 0,
+            unpacked: Vec::new(),
+            removals: [0; Reason::ALL.len()],
+        }
     }
 
     /// How many more entries fit.

@@ -4,6 +4,7 @@
 //! else the one with the least `(frequency + 0.5) / (age + 1)`, age counted in insertions since its last use.
 
 use fastrand::Rng;
+use serde::Serialize;
 
 use crate::slots::{Slot, Slots};
 
@@ -11,7 +12,8 @@ use crate::slots::{Slot, Slots};
 pub const SAMPLE: usize = 16;
 
 /// Who leaves first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Policy {
     /// The one of the least use for its age, by sample.
     Adaptive,

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 
 use wire::{Key, Position, Scope};
 
+use crate::store::Origin;
+
 /// The name of a fill under way.
 pub type Ticket = u32;
 
@@ -61,6 +63,12 @@ pub struct Fill {
     pub target: Target,
     /// The least position of an acceptable answer: the cursor at the request, raised since.
     floor: Option<Position>,
+    /// The least version of an acceptable answer, as the application numbers them, where no stream covers the key.
+    version: Option<u64>,
+    /// A version was heard of since the request.
+    unversioned_is_late: bool,
+    /// Who wants the answer.
+    pub origin: Origin,
     /// The same for single keys of a scope's fill, in the order of the keys.
     raised: Vec<(Key, Position)>,
     /// Keys invalidated by hand since the request; no position can say whether the answer knows of it.
@@ -111,6 +119,16 @@ impl Fill {
         self.voided.all || self.voided.keys.contains(key) || self.voided.scopes.iter().any(|s| s.contains(key))
     }
 
+    /// Whether a newer version than the answer's was heard of. One that carries no version cannot be compared: what came
+    /// during its flight makes it late.
+    fn is_outdated(&self, version: Option<u64>) -> bool {
+        match (self.version, version) {
+            (Some(least), Some(version)) => version < least,
+            (_, None) => self.unversioned_is_late,
+            (None, Some(_)) => false,
+        }
+    }
+
     /// What becomes of a scope's answer as a whole: it may lack keys that were there before its position.
     pub fn judge_whole(&self, as_of: Option<Position>, followed: Followed) -> Ruling {
         match (followed, as_of) {
@@ -126,9 +144,9 @@ impl Fill {
     }
 
     /// What becomes of the answer for `key`, read at `as_of`, now that its stream stands at `followed`.
-    pub fn judge(&self, key: &Key, as_of: Option<Position>, followed: Followed) -> Ruling {
+    pub fn judge(&self, key: &Key, as_of: Option<Position>, version: Option<u64>, followed: Followed) -> Ruling {
         let upto = match followed {
-            Followed::No if self.is_voided(key) => return Ruling::Retry(None),
+            Followed::No if self.is_voided(key) || self.is_outdated(version) => return Ruling::Retry(None),
             Followed::No => return Ruling::Accept,
             Followed::Pending if self.is_voided(key) => return Ruling::Retry(None),
             Followed::Pending => return Ruling::Deliver,
@@ -152,10 +170,20 @@ pub struct Fills {
 }
 
 impl Fills {
-    /// Opens a fill. `cursor` is how far the covering stream has come; `None` where none has come anywhere.
-    pub fn begin(&mut self, category: u16, target: Target, cursor: Option<Position>) -> Ticket {
+    /// Opens a fill. `cursor` is how far the covering stream has come, and `version` the newest that was heard of; `None`
+    /// where there is none.
+    pub fn begin(
+        &mut self,
+        category: u16,
+        target: Target,
+        cursor: Option<Position>,
+        version: Option<u64>,
+        origin: Origin,
+    ) -> Ticket {
         self.last = self.last.wrapping_add(1);
-        let fill = Fill { category, target, floor: cursor, raised: Vec::new(), voided: Voided::default() };
+        let (raised, voided) = (Vec::new(), Voided::default());
+        let fill =
+            Fill { category, target, floor: cursor, version, unversioned_is_late: false, origin, raised, voided };
         self.open.push((self.last, fill));
         self.last
     }
@@ -164,6 +192,33 @@ impl Fills {
     pub fn end(&mut self, ticket: Ticket) -> Option<Fill> {
         let place = self.open.iter().position(|(open, _)| *open == ticket)?;
         Some(self.open.swap_remove(place).1)
+    }
+
+    /// A fill under way.
+    pub fn get(&self, ticket: Ticket) -> Option<&Fill> {
+        self.open.iter().find(|(open, _)| *open == ticket).map(|(_, fill)| fill)
+    }
+
+    /// Whether a fill under way reads just this key.
+    pub fn reads(&self, ticket: Ticket, key: &Key) -> bool {
+        self.get(ticket).is_some_and(|fill| matches!(&fill.target, Target::Key(own) if own == key))
+    }
+
+    /// Whether such a fill is under way.
+    pub fn is_open(&self, is_such: impl Fn(&Fill) -> bool) -> bool {
+        self.open.iter().any(|(_, fill)| is_such(fill))
+    }
+
+    /// The application heard of a version of a key. What is in flight may be of before: one that carries no version is
+    /// not known to be of after.
+    pub fn raise_version(&mut self, key: &Key, version: u64) {
+        for fill in self.fills().filter(|fill| fill.concerns_key(key)) {
+            match fill.target {
+                Target::Key(_) => fill.version = fill.version.max(Some(version)),
+                Target::Scope(_) => fill.voided.keys.push(key.clone()),
+            }
+            fill.unversioned_is_late = true;
+        }
     }
 
     fn fills(&mut self) -> impl Iterator<Item = &mut Fill> {
@@ -238,9 +293,9 @@ mod tests {
     /// A fill requested at cursor 1:10, what happened since, and the ruling on its answer.
     fn check(happens: impl Fn(&mut Fills), target: Target, as_of: &str, upto: &str, expected: Ruling) {
         let mut fills = Fills::default();
-        let ticket = fills.begin(0, target, Some(at("1:10")));
+        let ticket = fills.begin(0, target, Some(at("1:10")), None, Origin::Server);
         happens(&mut fills);
-        let ruling = fills.end(ticket).unwrap().judge(&key(), Some(at(as_of)), Followed::Upto(at(upto)));
+        let ruling = fills.end(ticket).unwrap().judge(&key(), Some(at(as_of)), None, Followed::Upto(at(upto)));
         assert_eq!(ruling, expected, "as of {as_of}, stream at {upto}");
     }
 
@@ -287,20 +342,20 @@ mod tests {
     #[test]
     fn without_a_stream_only_invalidations_by_hand_count() {
         let mut fills = Fills::default();
-        let first = fills.begin(0, Target::Key(key()), None);
-        let second = fills.begin(0, Target::Key(key()), None);
-        assert_eq!(fills.end(first).unwrap().judge(&key(), None, Followed::No), Ruling::Accept);
+        let first = fills.begin(0, Target::Key(key()), None, None, Origin::Server);
+        let second = fills.begin(0, Target::Key(key()), None, None, Origin::Server);
+        assert_eq!(fills.end(first).unwrap().judge(&key(), None, None, Followed::No), Ruling::Accept);
         fills.void_scope(&Scope::parse("s:m:").unwrap());
-        assert_eq!(fills.end(second).unwrap().judge(&key(), None, Followed::No), Ruling::Retry(None));
+        assert_eq!(fills.end(second).unwrap().judge(&key(), None, None, Followed::No), Ruling::Retry(None));
         assert!(fills.end(second).is_none());
     }
 
     #[test]
     fn a_followed_key_needs_a_position() {
         let mut fills = Fills::default();
-        let ticket = fills.begin(0, Target::Key(key()), Some(at("1:10")));
+        let ticket = fills.begin(0, Target::Key(key()), Some(at("1:10")), None, Origin::Server);
         let fill = fills.end(ticket).unwrap();
-        assert_eq!(fill.judge(&key(), None, Followed::Upto(at("1:10"))), Ruling::Unfenced);
-        assert_eq!(fill.judge(&key(), None, Followed::Pending), Ruling::Deliver);
+        assert_eq!(fill.judge(&key(), None, None, Followed::Upto(at("1:10"))), Ruling::Unfenced);
+        assert_eq!(fill.judge(&key(), None, None, Followed::Pending), Ruling::Deliver);
     }
 }

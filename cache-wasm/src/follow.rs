@@ -11,13 +11,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use fastrand::Rng;
+use serde::Serialize;
 use wire::{Body, Change, ClientFrame, CloseCode, Codec, Item, Mode, Position, Scope, ServerFrame, SubRef, Verdict};
 
 use crate::fill::Fills;
 use crate::replica::{Begun, Phase, Replica};
 use crate::session::{Link, Session};
 use crate::slots::{Slot, StreamRef, UNFOLLOWED};
-use crate::store::{Given, Origin, Put, Reason, Store};
+use crate::store::{Given, Put, Reason, Store};
 use crate::subs::Subs;
 
 /// What happens outside.
@@ -64,7 +65,8 @@ pub struct Changed {
 }
 
 /// What the stream did so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Counters {
     /// Change frames applied.
     pub applied: u64,
@@ -104,6 +106,8 @@ pub struct Follower {
     token: Option<String>,
     rng: Rng,
     last_id: u32,
+    /// Where scopes stood on an earlier visit.
+    remembered: Vec<(Scope, Position)>,
 }
 
 impl Follower {
@@ -118,6 +122,7 @@ impl Follower {
             token,
             rng: Rng::with_seed(seed),
             last_id: 0,
+            remembered: Vec::new(),
         }
     }
 
@@ -126,10 +131,17 @@ impl Follower {
         self.outputs.pop_front()
     }
 
+    /// Remembers where a scope stood on an earlier visit.
+    pub fn remember(&mut self, scope: Scope, position: Position) {
+        self.remembered.retain(|(other, _)| *other != scope);
+        self.remembered.push((scope, position));
+    }
+
     /// Follows a scope. `None` when too many are followed.
     pub fn follow(&mut self, kept: &mut Kept, scope: &Scope, category: Option<u16>, now: f64) -> Option<StreamRef> {
         let stream = self.subs.add(scope, category)?;
         if self.subs.get(stream).is_some_and(|replica| replica.followers == 1) {
+            self.take_up(stream);
             // From here on nothing that no stream vouches for is readable under the scope.
             kept.store.purge_stream(scope, UNFOLLOWED, Reason::Reset);
             match self.session.link {
@@ -139,6 +151,14 @@ impl Follower {
             }
         }
         Some(stream)
+    }
+
+    /// Goes on from where the scope stood on an earlier visit, once: what comes later is this visit's.
+    fn take_up(&mut self, stream: StreamRef) {
+        let Some(replica) = self.subs.get_mut(stream) else { return };
+        if let Some(place) = self.remembered.iter().position(|(scope, _)| *scope == replica.scope) {
+            replica.adopt(self.remembered.swap_remove(place).1);
+        }
     }
 
     /// Ends one following of a stream.
@@ -317,7 +337,12 @@ impl Follower {
         let Some(replica) = self.subs.get_mut(stream) else { return };
         let is_loss = mode == Mode::Reset || replica.position().is_some();
         match replica.begun(id, sid, position, mode) {
-            Begun::Ignored | Begun::Continue => {}
+            Begun::Ignored => {}
+            Begun::Continue => {
+                // The replay that follows says what changed since; nothing is read before the heartbeat behind it.
+                let scope = replica.scope.clone();
+                kept.store.vouch_for(&scope, stream, position.epoch);
+            }
             Begun::Adopt(position) => self.reset(kept, stream, position, is_loss),
             Begun::Contradiction => {
                 replica.forget();
@@ -474,17 +499,8 @@ fn apply_item(
             let mut stored = slots.len() > older.len();
             for category in categories {
                 let given = Given::Bytes(payload.as_bytes().into());
-                let put = Put {
-                    category,
-                    key: key.clone(),
-                    given,
-                    seen: Some(upto),
-                    version: None,
-                    stream,
-                    ttl: None,
-                    origin: Origin::Server,
-                    tags: tags.clone(),
-                };
+                let (seen, tags) = (Some(upto), tags.clone());
+                let put = Put { seen, stream, tags, ..Put::of(category, key.clone(), given) };
                 // A value that does not fit is not kept; who wants it fetches it.
                 stored |= kept.store.put(put, now).is_ok();
             }

@@ -5,6 +5,7 @@
 //! it holds by walking down. Tags are `tags`.
 
 use alloc::vec::Vec;
+
 use wire::key::ROOT_SEGMENTS;
 use wire::{Key, Scope};
 
@@ -18,6 +19,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug, Clone)]
 struct Name {
     key: Key,
+    hash: u64,
     /// The next entry of the same key, in another category.
     alike: Slot,
     /// The node of the key's parent scope, or [`NONE`] for a key that lies in none.
@@ -32,6 +34,7 @@ struct Name {
 struct Node {
     /// A key that begins with the scope; it may have left since.
     key: Key,
+    hash: u64,
     /// Bytes of the scope.
     length: u16,
     parent: u32,
@@ -74,7 +77,8 @@ impl Index {
 
     /// The slots of a key, one a category at most.
     pub fn slots_of(&self, key: &Key) -> impl Iterator<Item = Slot> + '_ {
-        let mut next = self.keys.find(hash_of(key.as_str()), &|slot| self.key(slot) == Some(key));
+        let is_it = |slot: Slot| self.key(slot) == Some(key);
+        let mut next = self.keys.find(hash_of(key.as_str()), &is_it);
         core::iter::from_fn(move || {
             let slot = next?;
             next = self.name(slot).map(|name| name.alike).filter(|&alike| alike != NONE);
@@ -94,19 +98,20 @@ impl Index {
             after.before = slot;
         }
         let names = &self.names;
-        let text = |slot: Slot| names[slot as usize].as_ref().map_or("", |name| name.key.as_str());
+        let name = |slot: Slot| names[slot as usize].as_ref();
         let hash = hash_of(key.as_str());
-        let alike = match self.keys.find(hash, &|other| text(other) == key.as_str()) {
+        let is_it = |other| name(other).is_some_and(|name| name.hash == hash && name.key == key);
+        let alike = match self.keys.find(hash, &is_it) {
             Some(first) => {
                 self.keys.replace(hash, first, Some(slot));
                 first
             }
             None => {
-                self.keys.insert(hash, slot, &|other| hash_of(text(other)));
+                self.keys.insert(hash, slot, &|other| name(other).map_or(0, |name| name.hash));
                 NONE
             }
         };
-        self.names[slot as usize] = Some(Name { key, alike, node, before: NONE, after });
+        self.names[slot as usize] = Some(Name { key, hash, alike, node, before: NONE, after });
     }
 
     /// Forgets a slot's name, and gives it back.
@@ -129,21 +134,22 @@ impl Index {
 
     /// Takes a slot out of the chain of its key. It still has its name, by which the table finds the chain.
     fn unchain(&mut self, slot: Slot) {
-        let Some(Name { key, alike, .. }) = self.name(slot) else { return };
-        let (hash, alike) = (hash_of(key.as_str()), *alike);
-        let first = self.keys.find(hash, &|other| self.key(other) == Some(key));
-        match first {
-            Some(first) if first != slot => {
-                let mut at = first;
-                while let Some(name) = self.name_mut(at) {
-                    if name.alike == slot {
-                        name.alike = alike;
-                        return;
-                    }
-                    at = name.alike;
-                }
+        let Some(&Name { ref key, hash, alike, .. }) = self.name(slot) else { return };
+        let first = match self.keys.find(hash, &|other| other == slot) {
+            Some(_) => slot,
+            None => self.keys.find(hash, &|other| self.key(other) == Some(key)).unwrap_or(slot),
+        };
+        if first == slot {
+            self.keys.replace(hash, slot, (alike != NONE).then_some(alike));
+            return;
+        }
+        let mut at = first;
+        while let Some(name) = self.name_mut(at) {
+            if name.alike == slot {
+                name.alike = alike;
+                return;
             }
-            _ => self.keys.replace(hash, slot, (alike != NONE).then_some(alike)),
+            at = name.alike;
         }
     }
 
@@ -163,6 +169,7 @@ impl Index {
         }
         let made = Node {
             key: key.clone(),
+            hash,
             length: length as u16,
             parent,
             before: NONE,
@@ -175,18 +182,16 @@ impl Index {
             None => self.nodes.push(made),
         }
         let nodes = &self.nodes;
-        self.scopes.insert(hash, node, &|other| hash_of(nodes[other as usize].text()));
+        self.scopes.insert(hash, node, &|other| nodes[other as usize].hash);
         node
     }
 
     /// Removes nodes under which nothing lies any more, from this one up.
     fn prune(&mut self, mut node: u32) {
-        while let Some(&Node { first_entry: NONE, first_child: NONE, parent, before, after, .. }) =
+        while let Some(&Node { first_entry: NONE, first_child: NONE, hash, parent, before, after, .. }) =
             self.nodes.get(node as usize)
         {
-            let hash = hash_of(self.nodes[node as usize].text());
-            self.scopes.replace(hash, node, None);
-            self.free.push(node);
+            self.drop_node(node, hash);
             if let Some(after) = self.nodes.get_mut(after as usize) {
                 after.before = before;
             }
@@ -199,26 +204,60 @@ impl Index {
         }
     }
 
-    /// The slots under a scope.
-    pub fn under(&self, scope: &Scope) -> Vec<Slot> {
+    fn drop_node(&mut self, node: u32, hash: u64) {
+        self.scopes.replace(hash, node, None);
+        self.free.push(node);
+    }
+
+    /// The node of a scope.
+    fn top(&self, scope: &Scope) -> Option<u32> {
         let text = scope.as_str();
-        let top = self.scopes.find(hash_of(text), &|node| self.nodes[node as usize].text() == text);
-        let mut found = Vec::new();
-        let mut waiting: Vec<u32> = top.into_iter().collect();
-        while let Some(node) = waiting.pop() {
-            let Some(node) = self.nodes.get(node as usize) else { continue };
-            let mut child = node.first_child;
+        self.scopes.find(hash_of(text), &|node| self.nodes[node as usize].text() == text)
+    }
+
+    /// A node and those below it, each before its own.
+    fn below(&self, top: Option<u32>) -> Vec<u32> {
+        let mut found: Vec<u32> = top.into_iter().collect();
+        let mut at = 0;
+        while let Some(&node) = found.get(at) {
+            let mut child = self.nodes[node as usize].first_child;
             while child != NONE {
-                waiting.push(child);
+                found.push(child);
                 child = self.nodes[child as usize].after;
             }
-            let mut slot = node.first_entry;
+            at += 1;
+        }
+        found
+    }
+
+    /// The slots under a scope.
+    pub fn under(&self, scope: &Scope) -> Vec<Slot> {
+        let mut found = Vec::new();
+        for node in self.below(self.top(scope)) {
+            let mut slot = self.nodes[node as usize].first_entry;
             while let Some(name) = self.name(slot) {
                 found.push(slot);
                 slot = name.after;
             }
         }
         found
+    }
+
+    /// Forgets the names of all that lies under a scope, and gives the slots that had them. Costs less than to remove
+    /// each: the tree under the scope goes as a whole.
+    pub fn take_under(&mut self, scope: &Scope) -> Vec<Slot> {
+        let Some(top) = self.top(scope) else { return Vec::new() };
+        let slots = self.under(scope);
+        for &slot in &slots {
+            self.unchain(slot);
+            self.names[slot as usize] = None;
+        }
+        for &node in self.below(Some(top)).iter().skip(1) {
+            self.drop_node(node, self.nodes[node as usize].hash);
+        }
+        (self.nodes[top as usize].first_child, self.nodes[top as usize].first_entry) = (NONE, NONE);
+        self.prune(top);
+        slots
     }
 
     /// How many keys have a name here; one that several categories hold counts once.
@@ -285,6 +324,18 @@ mod tests {
                     found.sort_unstable();
                     let under = model.iter().filter(|(_, key)| scope.contains(key));
                     prop_assert_eq!(found, under.map(|(&slot, _)| slot).collect::<Vec<_>>());
+                }
+            }
+            for scope in &scopes[..scopes.len() / 2] {
+                let scope = Scope::parse(&format!("{scope}:")).unwrap();
+                let mut taken = index.take_under(&scope);
+                taken.sort_unstable();
+                let under: Vec<Slot> =
+                    model.iter().filter(|(_, key)| scope.contains(key)).map(|(&slot, _)| slot).collect();
+                prop_assert_eq!(&taken, &under);
+                model.retain(|slot, _| !under.contains(slot));
+                for (slot, key) in &model {
+                    prop_assert!(index.slots_of(key).any(|found| found == *slot));
                 }
             }
             for slot in model.into_keys() {

@@ -19,6 +19,7 @@ pub mod index;
 pub mod manager;
 pub mod pack;
 pub mod pool;
+pub mod prefetch;
 pub mod replica;
 pub mod segments;
 pub mod session;
@@ -34,5 +35,5 @@ pub mod bindings;
 
 pub use category::CategoryOptions;
 pub use follow::{Changed, Input, Output};
-pub use manager::{Answer, Filled, Loaded, Manager, ManagerError, Options};
+pub use manager::{Answer, Applied, Filled, Loaded, Manager, ManagerError, Options, Record, Told};
 pub use store::{Effect, Enrolled, Given, Pressure, PutError, Reason};

@@ -131,6 +131,11 @@ impl Pool {
         }
     }
 
+    /// A payload's bytes before packing, and how many entries refer to it.
+    pub fn size(&self, id: PayloadId) -> (u32, u32) {
+        self.shared(id).map_or((0, 0), |shared| (shared.raw, shared.references))
+    }
+
     /// Bytes that a payload takes now.
     pub fn stored_size(&self, id: PayloadId) -> u32 {
         self.shared(id).map_or(0, |shared| shared.place.length)

@@ -2,38 +2,132 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Index;
+
+use serde::{Serialize, Serializer};
 
 use crate::category::Category;
+use crate::evict::Policy;
 use crate::follow::Counters;
-use crate::store::Reason;
+use crate::pool::Pool;
+use crate::prefetch::PrefetchStats;
+use crate::slots::Content;
+use crate::store::{Pressure, Reason, Store};
 
 /// One category. Hits and misses are counted in JavaScript, which alone sees them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CategoryStats {
     /// Its name.
     pub name: String,
+    /// Who leaves first.
+    pub policy: Policy,
     /// Entries.
     pub entries: u32,
     /// The most entries.
     pub max: u32,
-    /// Bytes of payload.
+    /// Bytes that its entries are charged with: as stored.
     pub bytes: u64,
+    /// Bytes of its values before packing.
+    pub live_bytes: u64,
+    /// The part of them that is not stored because an equal payload is.
+    pub shared_bytes: u64,
+    /// Entries that handles hold.
+    pub held: u32,
+    /// Dictionaries made so far.
+    pub dictionaries: u32,
+    /// Removals by reason.
+    pub removals: Removals,
 }
 
 impl CategoryStats {
-    /// A category's numbers.
-    pub fn of(category: &Category) -> CategoryStats {
+    /// A category's numbers. Costs a look at each of its entries.
+    pub fn of(number: u16, category: &Category, store: &Store) -> CategoryStats {
+        let pool = store.pool();
+        let (mut live_bytes, mut shared_bytes, mut held) = (0, 0, 0);
+        for entry in category.members.iter().filter_map(|&slot| store.slots.get(slot)) {
+            held += u32::from(entry.holds > 0);
+            match entry.content {
+                Content::Payload(payload) => {
+                    let (size, references) = pool.size(payload);
+                    live_bytes += u64::from(size);
+                    shared_bytes += u64::from(size) - u64::from(size) / u64::from(references.max(1));
+                }
+                Content::Reference => live_bytes += u64::from(entry.size),
+                Content::Absent => {}
+            }
+        }
         CategoryStats {
             name: category.options.name.clone(),
+            policy: category.options.policy,
             entries: category.members.len() as u32,
             max: category.options.max,
             bytes: category.bytes,
+            live_bytes,
+            shared_bytes,
+            held,
+            dictionaries: pool.trained(number),
+            removals: Removals(category.removals),
+        }
+    }
+}
+
+/// Removals by reason.
+#[derive(Debug, Clone, Copy)]
+pub struct Removals(pub [u64; Reason::ALL.len()]);
+
+impl Index<&Reason> for Removals {
+    type Output = u64;
+
+    fn index(&self, reason: &Reason) -> &u64 {
+        &self.0[reason.code() as usize]
+    }
+}
+
+impl Serialize for Removals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Reason::ALL.into_iter().zip(self.0))
+    }
+}
+
+/// The payloads of all categories, in bytes.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PayloadStats {
+    /// Payloads, each once.
+    pub count: u32,
+    /// Entries that refer to them.
+    pub references: u64,
+    /// Their bytes before packing, each once.
+    pub raw_bytes: u64,
+    /// As stored.
+    pub stored_bytes: u64,
+    /// Of the segments that they are stored in.
+    pub segment_bytes: u64,
+    /// Of the dictionaries that they need.
+    pub dictionary_bytes: u64,
+    /// Bytes before packing that equal payloads did not cost.
+    pub shared_bytes: u64,
+}
+
+impl PayloadStats {
+    /// The pool's numbers.
+    pub fn of(pool: &Pool) -> PayloadStats {
+        PayloadStats {
+            count: pool.len() as u32,
+            references: pool.references(),
+            raw_bytes: pool.raw_bytes(),
+            stored_bytes: pool.stored_bytes(),
+            segment_bytes: pool.segment_bytes(),
+            dictionary_bytes: pool.dictionary_bytes(),
+            shared_bytes: pool.shared_bytes(),
         }
     }
 }
 
 /// One followed scope.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SubscriptionStats {
     /// The scope.
     pub scope: String,
@@ -44,13 +138,15 @@ pub struct SubscriptionStats {
 }
 
 /// The stream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct StreamStats {
     /// The connection's state in a word.
     pub state: &'static str,
     /// Connections opened.
     pub connects: u64,
     /// Frames.
+    #[serde(flatten)]
     pub counters: Counters,
     /// Milliseconds since the stamp that the server last vouched from.
     pub vouched_ago: Option<f64>,
@@ -59,7 +155,8 @@ pub struct StreamStats {
 }
 
 /// Reads through to the server.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FillStats {
     /// Begun.
     pub started: u64,
@@ -72,18 +169,27 @@ pub struct FillStats {
 }
 
 /// Everything the core counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// By category.
     pub categories: Vec<CategoryStats>,
     /// Bytes allowed over all.
     pub max_bytes: u64,
-    /// Bytes saved by sharing.
-    pub shared_bytes: u64,
+    /// What shortness of memory leaves of them.
+    pub budget_bytes: u64,
+    /// Bytes that are held against them.
+    pub total_bytes: u64,
+    /// How short of memory the machine is said to be.
+    pub pressure: Pressure,
+    /// The payloads.
+    pub payloads: PayloadStats,
     /// Removals by reason.
-    pub removals: [(Reason, u64); Reason::ALL.len()],
+    pub removals: Removals,
     /// The stream.
     pub stream: StreamStats,
     /// The fills.
     pub fills: FillStats,
+    /// Reading ahead.
+    pub prefetch: PrefetchStats,
 }

@@ -17,17 +17,19 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use fastrand::Rng;
-use wire::{Key, Position, Scope, Tag};
+use serde::Serialize;
+use wire::{Epoch, Key, Position, Scope, Tag};
 
 use crate::category::{Category, CategoryOptions};
 use crate::index::Index;
 use crate::pool::Pool;
 use crate::segments::Backing;
-use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED};
+use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED, UNVOUCHED};
 use crate::tags::Tags;
 
 /// Why an entry left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Reason {
     /// Its age ended.
     Expired,
@@ -65,22 +67,6 @@ impl Reason {
         Reason::Unfollowed,
         Reason::Pressure,
     ];
-
-    /// Its name in statistics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::Expired => "expired",
-            Reason::Evicted => "evicted",
-            Reason::Replaced => "replaced",
-            Reason::Deleted => "deleted",
-            Reason::Cleared => "cleared",
-            Reason::Invalidated => "invalidated",
-            Reason::Gone => "gone",
-            Reason::Reset => "reset",
-            Reason::Unfollowed => "unfollowed",
-            Reason::Pressure => "pressure",
-        }
-    }
 
     /// Its number in what crosses to JavaScript.
     pub fn code(self) -> u32 {
@@ -155,6 +141,8 @@ pub enum Origin {
     Application,
     /// The server, often many at once: their ends are spread.
     Server,
+    /// The server, and nobody has asked for it yet: it displaces nothing.
+    Prefetch,
 }
 
 /// A value to store.
@@ -180,6 +168,14 @@ pub struct Put {
     pub tags: Vec<Tag>,
 }
 
+impl Put {
+    /// A value from the server that no stream covers, without labels, for as long as its category says.
+    pub fn of(category: u16, key: Key, given: Given) -> Put {
+        let (origin, tags) = (Origin::Server, Vec::new());
+        Put { category, key, given, seen: None, version: None, stream: UNFOLLOWED, ttl: None, origin, tags }
+    }
+}
+
 /// Why a value cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PutError {
@@ -199,6 +195,9 @@ pub enum PutError {
     /// Nothing can leave.
     #[error("category `{0}` is full, and handles hold every entry of it; release some, or raise its `max`")]
     Held(String),
+    /// Something would have to leave for a value that nobody has asked for.
+    #[error("category `{0}` has no room for what was not asked for")]
+    Displacing(String),
 }
 
 /// The values of all categories.
@@ -216,7 +215,6 @@ pub struct Store {
     referenced: u64,
     rng: Rng,
     effects: Vec<Effect>,
-    removals: [u64; Reason::ALL.len()],
     /// Slots whose payload is still to be packed.
     to_pack: VecDeque<Slot>,
     /// Where the sweep for ended entries goes on.
@@ -224,7 +222,8 @@ pub struct Store {
 }
 
 /// How short of memory the machine is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Pressure {
     /// It is not.
     Normal,
@@ -249,7 +248,6 @@ impl Store {
             referenced: 0,
             rng: Rng::with_seed(seed),
             effects: Vec::new(),
-            removals: [0; Reason::ALL.len()],
             to_pack: VecDeque::new(),
             swept: 0,
         }
@@ -275,9 +273,15 @@ impl Store {
         self.max_bytes
     }
 
-    /// Removals so far, by [`Reason::code`].
-    pub fn removals(&self) -> &[u64] {
-        &self.removals
+    /// Removals so far over all categories, by [`Reason::code`].
+    pub fn removals(&self) -> [u64; Reason::ALL.len()] {
+        let mut all = [0; Reason::ALL.len()];
+        for category in &self.categories {
+            for (sum, count) in all.iter_mut().zip(category.removals) {
+                *sum += count;
+            }
+        }
+        all
     }
 
     /// What changed since the last call, in order.
@@ -316,6 +320,9 @@ impl Store {
             }
             return Err(error);
         }
+        if put.origin == Origin::Prefetch && existing.is_none() && !self.has_room_for(category, put.given.size()) {
+            return Err(PutError::Displacing(category.options.name.clone()));
+        }
         let expires = self.expires(&put, now);
         let slot = match existing {
             Some(slot) => self.replace(slot, put, expires),
@@ -331,8 +338,8 @@ impl Store {
         // What is no time, as NaN, leaves the category's.
         let ttl = put.ttl.filter(|&ttl| ttl > 0.0).unwrap_or(ttl);
         let spread = match put.origin {
-            Origin::Server if ttl.is_finite() => ttl * jitter * self.rng.f64(),
-            Origin::Server | Origin::Application => 0.0,
+            Origin::Server | Origin::Prefetch if ttl.is_finite() => ttl * jitter * self.rng.f64(),
+            _ => 0.0,
         };
         now + (ttl - spread) + grace
     }
@@ -383,7 +390,7 @@ impl Store {
         let size = put.given.size() as u32;
         self.give(slot, put.given);
         self.slots.touch(slot, put.stream, expires);
-        self.removals[Reason::Replaced.code() as usize] += 1;
+        self.categories[put.category as usize].removals[Reason::Replaced.code() as usize] += 1;
         if let Some(content) = self.slots.get(slot).map(|entry| entry.content) {
             self.effects.push(Effect::Changed(slot, self.freshness(slot), Holding { size, content }));
         }
@@ -459,6 +466,7 @@ impl Store {
         self.index.remove(slot);
         self.tags.remove(slot);
         let category = &mut self.categories[entry.category as usize];
+        category.removals[reason.code() as usize] += 1;
         category.bytes -= u64::from(entry.size);
         category.members.swap_remove(entry.place as usize);
         if let Some(&moved) = category.members.get(entry.place as usize)
@@ -467,7 +475,6 @@ impl Store {
             moved.place = entry.place;
         }
         self.take_back(entry.content, entry.size);
-        self.removals[reason.code() as usize] += 1;
         self.effects.push(Effect::Removed(slot, reason));
     }
 
@@ -500,6 +507,17 @@ impl Store {
         self.effects.push(Effect::Touched(slot, self.freshness(slot)));
     }
 
+    /// Lets a stream vouch for what an earlier visit left under its scope, if that is of its own lineage.
+    pub fn vouch_for(&mut self, scope: &Scope, stream: StreamRef, epoch: Epoch) {
+        for slot in self.slots_under(scope, UNVOUCHED) {
+            if self.slots.get(slot).and_then(|entry| entry.seen).is_some_and(|seen| seen.epoch == epoch) {
+                self.set_stream(slot, stream);
+            } else {
+                self.remove(slot, Reason::Reset);
+            }
+        }
+    }
+
     /// The slots of a key, over all categories.
     pub fn slots_of(&self, key: &Key) -> Vec<Slot> {
         self.index.slots_of(key).collect()
@@ -515,7 +533,11 @@ impl Store {
 
     /// Removes what lies under a scope: everything, or what is older than a position.
     pub fn purge_scope(&mut self, scope: &Scope, older_than: Option<Position>, reason: Reason) {
-        self.purge(&self.index.under(scope), older_than, reason);
+        let slots = match older_than {
+            Some(_) => self.index.under(scope),
+            None => self.index.take_under(scope),
+        };
+        self.purge(&slots, older_than, reason);
     }
 
     /// The slots under a scope that a stream vouches for.
@@ -532,6 +554,13 @@ impl Store {
     /// Removes what carries a tag: everything, or what is older than a position.
     pub fn purge_tag(&mut self, tag: &Tag, older_than: Option<Position>, reason: Reason) {
         self.purge(&self.tags.slots_of(tag), older_than, reason);
+    }
+
+    /// Removes what no stream has vouched for since an earlier visit.
+    pub fn purge_unvouched(&mut self) {
+        let taken = (0..self.slots.taken()).filter(|&slot| self.slots.stream[slot as usize] == UNVOUCHED);
+        let slots: Vec<Slot> = taken.collect();
+        self.purge(&slots, None, Reason::Reset);
     }
 
     /// Removes all of a category.

@@ -4,8 +4,9 @@
 //! what waits is committed, connections are told to come back, and only then the listener closes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,21 +14,23 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use wire::{Found, Key, Position};
+use wire::{Found, Key, Position, Scope};
 
 use crate::batch;
-use crate::config::Config;
+use crate::config::{Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
+use crate::found::found_of;
 use crate::health::Health;
 use crate::http;
 use crate::pipeline::{self, Polled};
+use crate::prefetch::{self, Census, Model, Prefetch, Reader};
 use crate::publish::Hub;
 use crate::session::Timing;
 use crate::source::{Record, Source};
 use crate::sources::mlb::Mlb;
 use crate::sources::prizepicks::PrizePicks;
 use crate::store::embedded::{Embedded, Limits};
-use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError, Stored};
+use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError};
 
 /// Announcements that may wait for the hub.
 const ANNOUNCEMENTS: usize = 1_024;
@@ -49,6 +52,8 @@ pub struct Edge {
     config: Config,
     /// How the sources are.
     pub health: Health,
+    /// What is read next; none when it is off.
+    prefetch: Option<Mutex<Prefetch>>,
     started: Instant,
     /// When the server began.
     pub started_at: Timestamp,
@@ -153,12 +158,40 @@ impl Edge {
         let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
         for (partition, keys) in by_partition {
             self.reach(partition, min).await?;
-            let read = self.store.read(partition, &keys, self.now_ms()).await?;
+            let now_ms = self.now_ms();
+            let read = self.store.read(partition, &keys, now_ms).await?;
             for (key, value) in keys.into_iter().zip(read.values) {
-                found.insert(key.clone(), found_of(key, read.position, value));
+                found.insert(key.clone(), found_of(key, read.position, value, now_ms));
             }
         }
         Ok(keys.iter().filter_map(|key| found.get(key).cloned()).collect())
+    }
+
+    /// Teaches the prefetch model what a reader read, in order. Reads of nobody teach nothing.
+    pub fn learn<'a>(&self, reader: Option<Reader<'_>>, keys: impl IntoIterator<Item = &'a Key>) {
+        let (Some(reader), Some(mut prefetch)) = (reader, self.prefetch()) else { return };
+        let now_ms = self.clock_ms();
+        let mut reads = 0;
+        for key in keys {
+            prefetch.learn(reader, key, now_ms);
+            reads += 1;
+        }
+        metrics::counter!("edge_prefetch_reads_total").increment(reads);
+    }
+
+    /// What is read next, of contexts under a scope or of all; none when it is off.
+    pub fn prefetch_model(&self, scope: Option<&Scope>) -> Option<Model> {
+        Some(self.prefetch()?.model(scope, self.clock_ms()))
+    }
+
+    /// How much of it is known; none when it is off.
+    pub fn prefetch_census(&self) -> Option<Census> {
+        Some(self.prefetch()?.census())
+    }
+
+    fn prefetch(&self) -> Option<MutexGuard<'_, Prefetch>> {
+        // What a panic left is bounded and counted as ever: the next read may go on from it.
+        self.prefetch.as_ref().map(|prefetch| prefetch.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Commits a batch to its partition.
@@ -176,12 +209,13 @@ impl Edge {
     }
 }
 
-/// A read's answer for one key.
-pub fn found_of(key: Key, as_of: Position, value: Option<Stored>) -> Found {
-    let value = value.map(|Stored { version, source_ts, tags, payload, .. }| {
-        (version, wire::Body::Value { source_ts, tags, payload })
-    });
-    Found { key, as_of, value }
+/// The learner of what is read next, unless it is off.
+fn prefetch_of(config: &PrefetchConfig, salt: u64) -> Option<Mutex<Prefetch>> {
+    // Their ranges were checked with the configuration.
+    let at_least_one = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
+    let (contexts, readers) = (at_least_one(config.contexts), at_least_one(config.readers));
+    let limits = prefetch::Limits { k: config.k, contexts, readers };
+    config.enabled.then(|| Mutex::new(Prefetch::new(limits, salt)))
 }
 
 /// A source and the client of its upstream.
@@ -226,6 +260,7 @@ pub async fn run(
         hub: Hub::new(layout, heads, config.store.log_commits, 0),
         store,
         health: Health::default(),
+        prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
         started: Instant::now(),
         started_at: Timestamp::now(),
         connections: AtomicU64::new(1),

@@ -14,6 +14,10 @@ pub const ENV_PREFIX: &str = "EDGE";
 
 /// The most that `store.push_max_bytes` may be: 50 such values fit into one frame many times over.
 const PUSH_MAX: usize = 16 * 1024;
+/// The most that `prefetch.contexts` may be: each takes 1 to 6 KiB, by the length of keys and by `k`.
+const CONTEXTS_MAX: usize = 65_536;
+/// The most that `prefetch.readers` may be: each takes 100 to 400 bytes, by the length of its key.
+const READERS_MAX: usize = 1_000_000;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +37,8 @@ pub struct Config {
     pub batch: BatchConfig,
     /// `[stream]`.
     pub stream: StreamConfig,
+    /// `[prefetch]`.
+    pub prefetch: PrefetchConfig,
     /// `[sources]`.
     pub sources: SourcesConfig,
 }
@@ -69,6 +75,20 @@ pub struct StreamConfig {
     pub hb_ms: u32,
     /// `stream.lease_ms`: how long a client may read without hearing more, in milliseconds; at least 3 heartbeats.
     pub lease_ms: u32,
+}
+
+/// `[prefetch]`: what is learned of the order that readers read in, for `GET /v1/prefetch-model`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrefetchConfig {
+    /// `prefetch.enabled`: whether reads with a `Cache-Reader` teach the model, and whether it is served.
+    pub enabled: bool,
+    /// `prefetch.k`: distinct readers that must have read one key after another before anybody is told, 2 to 100.
+    pub k: usize,
+    /// `prefetch.contexts`: keys whose successors are kept, 1 to 65,536; each keeps 8.
+    pub contexts: usize,
+    /// `prefetch.readers`: readers whose last key is kept in memory, 1 to 1,000,000.
+    pub readers: usize,
 }
 
 /// `[sources]`.
@@ -117,6 +137,7 @@ impl Default for Config {
             store: StoreConfig::default(),
             batch: BatchConfig::default(),
             stream: StreamConfig::default(),
+            prefetch: PrefetchConfig::default(),
             sources: SourcesConfig::default(),
         }
     }
@@ -137,6 +158,12 @@ impl Default for BatchConfig {
 impl Default for StreamConfig {
     fn default() -> StreamConfig {
         StreamConfig { hb_ms: 2_000, lease_ms: 10_000 }
+    }
+}
+
+impl Default for PrefetchConfig {
+    fn default() -> PrefetchConfig {
+        PrefetchConfig { enabled: true, k: 5, contexts: 4_096, readers: 10_000 }
     }
 }
 
@@ -239,6 +266,18 @@ impl Config {
                 "stream.lease_ms: {lease_ms} is less than 3 heartbeats of {hb_ms}: one late heartbeat would end it"
             ),
         )?;
+        let PrefetchConfig { k, contexts, readers, .. } = self.prefetch;
+        refuse(
+            !(2..=100).contains(&k),
+            format!(
+                "prefetch.k: 2 to 100 readers make a transition public, not {k}: with 1 a reader's own way would be"
+            ),
+        )?;
+        refuse(
+            !(1..=CONTEXTS_MAX).contains(&contexts),
+            format!("prefetch.contexts: 1 to {CONTEXTS_MAX}, not {contexts}"),
+        )?;
+        refuse(!(1..=READERS_MAX).contains(&readers), format!("prefetch.readers: 1 to {READERS_MAX}, not {readers}"))?;
         refuse(
             !self.www.as_os_str().is_empty() && !self.www.join("index.html").is_file(),
             format!("www: there is no index.html in {}; build the dashboard first", self.www.display()),
@@ -374,6 +413,11 @@ mod tests {
         check("", &[], &[("batch.items", "51")], "1 to 50");
         check("", &[], &[("batch.items", "many")], "batch.items");
         check("", &[], &[("stream.lease_ms", "100")], "3 heartbeats");
+        check("", &[], &[("prefetch.k", "1")], "prefetch.k: 2 to 100 readers");
+        check("", &[], &[("prefetch.k", "101")], "prefetch.k: 2 to 100 readers");
+        check("", &[], &[("prefetch.contexts", "0")], "prefetch.contexts: 1 to 65536");
+        check("", &[], &[("prefetch.readers", "1000001")], "prefetch.readers: 1 to 1000000");
+        check("[prefetch]\nenable = false", &[], &[], "did you mean `prefetch.enabled`?");
         check("", &[], &[("www", "/nowhere")], "no index.html in /nowhere");
         let missing = Config::load(Some(Path::new("/nowhere.toml")), [], &[]).unwrap_err();
         assert!(missing.to_string().starts_with("cannot read /nowhere.toml"), "{missing}");

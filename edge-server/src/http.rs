@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
@@ -21,12 +21,14 @@ use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
 use wire::key::TAGS_MAX;
-use wire::{Codec, Found, Key, Payload, Position, Scope, ServerFrame, Tag};
+use wire::{Codec, Key, Payload, Position, Scope, Tag};
+use xxhash_rust::xxh3::xxh3_64;
 
-use crate::app::{Edge, ReadError, found_of, raised};
+use crate::app::{Edge, ReadError, raised};
+use crate::found::{found_of, found_response};
 use crate::ingest;
+use crate::prefetch::{Census, Reader};
 use crate::problem::Problem;
-use crate::publish::encode;
 use crate::session::GET_KEYS_MAX;
 use crate::store::{AsOf, Batch, Committed, Fate, Purge, Write};
 use crate::validate::VALUE_MAX;
@@ -38,8 +40,8 @@ const CACHE_VERSION: HeaderName = HeaderName::from_static("cache-version");
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 /// Milliseconds that a value still lives.
 const CACHE_TTL: HeaderName = HeaderName::from_static("cache-ttl");
-/// The media type of a `got` frame in postcard.
-const FRAME_TYPE: &str = "application/vnd.coherence+postcard";
+/// A random id that a page draws for one visit: whose reads teach the prefetch model.
+const CACHE_READER: HeaderName = HeaderName::from_static("cache-reader");
 /// Values of one scope's answer.
 const SCAN_MAX: usize = 100_000;
 /// Names of one invalidation: all of them travel in one frame.
@@ -72,6 +74,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/v1/ingest", post(ingest::ingest).layer(DefaultBodyLimit::disable()))
         .route("/v1/invalidate", post(invalidate))
         .route("/v1/stream", get(stream))
+        .route("/v1/prefetch-model", get(prefetch_model))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/health/detailed", get(detailed))
@@ -99,8 +102,16 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE, CACHE_MIN, CACHE_TAG])
-        .expose_headers([CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
+        .allow_headers([
+            header::ACCEPT,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            CACHE_MIN,
+            CACHE_READER,
+            CACHE_TAG,
+        ])
+        .expose_headers([header::ETAG, CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
 }
 
 async fn count(request: Request, next: Next) -> Response {
@@ -149,6 +160,10 @@ fn key_of(text: &str) -> Result<Key, Problem> {
     Key::parse(text).map_err(|error| Problem::bad_request(format!("key `{text}`: {error}")))
 }
 
+fn scope_of(text: &str) -> Result<Scope, Problem> {
+    Scope::parse(text).map_err(|error| Problem::bad_request(format!("scope `{text}`: {error}")))
+}
+
 fn path(key: PathKey) -> Result<String, Problem> {
     key.map(|Path(key)| key).map_err(|rejection| Problem::bad_request(rejection.body_text()))
 }
@@ -177,6 +192,11 @@ pub(crate) fn check_tags(tags: &[Tag]) -> Result<(), String> {
     }
 }
 
+/// Who reads. An id that is none is nobody's, and the request is answered as any other.
+fn reader_of(headers: &HeaderMap) -> Option<Reader<'_>> {
+    Reader::parse(headers.get(CACHE_READER)?.as_bytes())
+}
+
 fn header_of(text: &str) -> HeaderValue {
     // Tags may hold any printable text; what a header cannot carry is left out with the header.
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
@@ -197,7 +217,8 @@ async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer 
     let min = min_of(&headers)?;
     let partition = edge.store().layout().of_key(&key);
     edge.reach(partition, min).await?;
-    let read = edge.store().read(partition, std::slice::from_ref(&key), edge.now_ms()).await?;
+    let now_ms = edge.now_ms();
+    let read = edge.store().read(partition, std::slice::from_ref(&key), now_ms).await?;
     let as_of = read.position;
     let Some(stored) = read.values.into_iter().next().flatten() else {
         let mut response = Problem::not_found(format!("`{key}` has no value")).into_response();
@@ -205,6 +226,7 @@ async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer 
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return Ok(response);
     };
+    edge.learn(reader_of(&headers), [&key]);
     let mut response = Bytes::copy_from_slice(stored.payload.as_bytes()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -215,8 +237,8 @@ async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer 
         let tags: Vec<&str> = stored.tags.iter().map(Tag::as_str).collect();
         headers.insert(CACHE_TAG, header_of(&tags.join(",")));
     }
-    if let Some(end) = stored.expires_at {
-        headers.insert(CACHE_TTL, HeaderValue::from(end.saturating_sub(edge.now_ms()).max(1)));
+    if let Some(ttl_ms) = stored.ttl_ms(now_ms) {
+        headers.insert(CACHE_TTL, HeaderValue::from(ttl_ms));
     }
     Ok(response)
 }
@@ -283,15 +305,17 @@ struct ScanQuery {
 }
 
 async fn scan(State(edge): Shared, parameters: Result<Query<ScanQuery>, QueryRejection>, headers: HeaderMap) -> Answer {
-    let text = query(parameters)?.scope;
-    let scope = Scope::parse(&text).map_err(|error| Problem::bad_request(format!("scope `{text}`: {error}")))?;
+    let scope = scope_of(&query(parameters)?.scope)?;
     edge.reach(edge.store().layout().of_scope(&scope), min_of(&headers)?).await?;
-    let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, edge.now_ms()).await?;
+    let now_ms = edge.now_ms();
+    let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, now_ms).await?;
     if values.len() > SCAN_MAX {
         return Err(Problem::too_large(format!("`{scope}` has more than {SCAN_MAX} values; read narrower scopes")));
     }
-    let items = values.into_iter().map(|(key, stored)| found_of(key, as_of, Some(stored))).collect();
-    Ok(found_response(items, Some(as_of), &headers))
+    let items = values.into_iter().map(|(key, stored)| found_of(key, as_of, Some(stored), now_ms)).collect();
+    let mut response = found_response(items, &headers);
+    response.headers_mut().insert(CACHE_AS_OF, header_of(&as_of.to_string()));
+    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -314,58 +338,9 @@ async fn entries(State(edge): Shared, headers: HeaderMap, body: Result<Json<Entr
     }
     let keys: Vec<Key> = keys.iter().map(|key| key_of(key)).collect::<Result<_, _>>()?;
     let items = edge.find(&keys, min_of(&headers)?).await?;
-    Ok(found_response(items, None, &headers))
-}
-
-/// One value of an answer in JSON.
-#[derive(Serialize)]
-struct FoundJson {
-    key: Key,
-    as_of: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source_ts: Option<i64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Tag>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<Payload>,
-}
-
-/// An answer in JSON. Values keep the text that they came in.
-#[derive(Serialize)]
-struct ItemsJson {
-    items: Vec<FoundJson>,
-}
-
-impl From<Found> for FoundJson {
-    fn from(found: Found) -> FoundJson {
-        let as_of = found.as_of.to_string();
-        let (version, source_ts, tags, value) = match found.value {
-            Some((version, wire::Body::Value { source_ts, tags, payload })) => {
-                (Some(version.get()), Some(source_ts), tags, Some(payload))
-            }
-            _ => (None, None, Vec::new(), None),
-        };
-        FoundJson { key: found.key, as_of, version, source_ts, tags, value }
-    }
-}
-
-/// Values as a frame for caches, or as JSON for everybody else.
-fn found_response(items: Vec<Found>, as_of: Option<Position>, headers: &HeaderMap) -> Response {
-    let wants_frame = headers.get(header::ACCEPT).is_some_and(|accept| accept == FRAME_TYPE);
-    let mut response = if wants_frame {
-        let frame = encode(Codec::Postcard, &ServerFrame::Got { id: 0, items });
-        ([(header::CONTENT_TYPE, FRAME_TYPE)], frame).into_response()
-    } else {
-        let items: Vec<FoundJson> = items.into_iter().map(FoundJson::from).collect();
-        Json(ItemsJson { items }).into_response()
-    };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(as_of) = as_of {
-        response.headers_mut().insert(CACHE_AS_OF, header_of(&as_of.to_string()));
-    }
-    response
+    let with_values = items.iter().filter(|found| found.value.is_some());
+    edge.learn(reader_of(&headers), with_values.map(|found| &found.key));
+    Ok(found_response(items, &headers))
 }
 
 #[derive(Deserialize)]
@@ -438,6 +413,37 @@ async fn stream(
         .on_upgrade(move |socket| ws::serve(socket, codec, edge)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelQuery {
+    /// Contexts under this alone.
+    scope: Option<String>,
+}
+
+async fn prefetch_model(
+    State(edge): Shared,
+    parameters: Result<Query<ModelQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer {
+    let scope = query(parameters)?.scope.as_deref().map(scope_of).transpose()?;
+    let Some(model) = edge.prefetch_model(scope.as_ref()) else {
+        return Err(Problem::not_found("nothing is learned from reads here: prefetch.enabled is false"));
+    };
+    let body = serde_json::to_vec(&model).unwrap_or_default();
+    let tag = format!("\"{:016x}\"", xxh3_64(&body));
+    let validity = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "max-age=60")];
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, validity).into_response());
+    }
+    Ok((validity, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Whether the request names this tag, or any. It asks to compare weakly: RFC 9110, 13.1.2.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let named = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    named.flat_map(|list| list.split(',')).map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
 async fn live() -> Json<serde_json::Value> {
     Json(json!({ "status": "live" }))
 }
@@ -484,6 +490,11 @@ async fn detailed(State(edge): Shared) -> Answer {
     Ok((StatusCode::OK, Json(body)).into_response())
 }
 
-async fn metrics_text() -> String {
+async fn metrics_text(State(edge): Shared) -> String {
+    if let Some(Census { contexts, transitions, withheld }) = edge.prefetch_census() {
+        metrics::gauge!("edge_prefetch_contexts").set(contexts as f64);
+        metrics::gauge!("edge_prefetch_transitions").set(transitions as f64);
+        metrics::gauge!("edge_prefetch_withheld").set(withheld as f64);
+    }
     crate::metrics::recorder().render()
 }

@@ -25,6 +25,9 @@ pub mod publish;
 pub mod session;
 pub mod ws;
 
+pub mod prefetch;
+
+pub mod found;
 pub mod health;
 pub mod http;
 pub mod ingest;

@@ -42,7 +42,7 @@ Examples:
   edge-server --print-config                         every key with its value
 
 Paths: /v1/entries/{key}  /v1/entries?scope=  /v1/entries:get  /v1/ingest  /v1/invalidate  /v1/stream
-       /health/live  /health/ready  /health/detailed  /metrics";
+       /v1/prefetch-model?scope=  /health/live  /health/ready  /health/detailed  /metrics";
 
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in batch.flush_ms=20")?;

@@ -34,5 +34,9 @@ fn describe() {
     describe_counter!("edge_frames_sent_total", "Frames sent");
     describe_counter!("edge_bytes_sent_total", "Bytes of frames sent");
     describe_counter!("edge_closed_total", "Connections closed by this side, by code");
+    describe_counter!("edge_prefetch_reads_total", "Reads that the prefetch model was taught");
+    describe_gauge!("edge_prefetch_contexts", "Keys whose successors the prefetch model keeps");
+    describe_gauge!("edge_prefetch_transitions", "Transitions that the prefetch model keeps");
+    describe_gauge!("edge_prefetch_withheld", "Transitions that fewer than k readers made, which are told to nobody");
     describe_counter!("edge_http_requests_total", "HTTP requests, by route and status");
 }

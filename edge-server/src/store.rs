@@ -8,6 +8,7 @@ pub mod embedded;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use wire::position::NUMBER_END;
 use wire::{Item, Key, Offset, Payload, Position, Scope, Tag};
 
 /// The ordering unit of the server: one root lives in one partition.
@@ -135,6 +136,15 @@ pub struct Stored {
     pub tags: Vec<Tag>,
     /// Its bytes.
     pub payload: Payload,
+}
+
+impl Stored {
+    /// Milliseconds that it still lives, from 1 and below 2^53; `None` when it has no end. A value that was read ends a
+    /// millisecond later at the earliest: 0 would say that it must not be kept at all.
+    pub fn ttl_ms(&self, now_ms: i64) -> Option<u64> {
+        let left = self.expires_at?.saturating_sub(now_ms).max(1).unsigned_abs();
+        Some(left.min(NUMBER_END - 1))
+    }
 }
 
 /// One entry of a partition's log: a commit, as it is announced.

@@ -13,7 +13,7 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::key::{Key, Scope, Tag};
-use crate::position::{Epoch, Offset, Position, Span};
+use crate::position::{Epoch, NUMBER_END, Offset, Position, Span};
 
 /// The client's number for one `sub` request. It grows with each request of a session and so names the *generation*
 /// of the subscription: an answer with an earlier number belongs to a flow that is over.
@@ -161,6 +161,20 @@ pub struct Found {
     pub as_of: Position,
     /// The value's version and body, or `None` when the key has no value.
     pub value: Option<(Offset, Body)>,
+    /// Milliseconds that the value still lived when it was read, from 1 and below 2^53; `None` when it has no end, or
+    /// there is no value.
+    #[serde(default, deserialize_with = "lifetime")]
+    pub ttl_ms: Option<u64>,
+}
+
+/// A clock plus a number past 2^53 is no time that every reader can hold, and a value of no life is none.
+fn lifetime<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(deserializer)? {
+        Some(ttl_ms) if !(1..NUMBER_END).contains(&ttl_ms) => {
+            Err(serde::de::Error::custom("a lifetime is from 1 and below 2^53 milliseconds"))
+        }
+        ttl_ms => Ok(ttl_ms),
+    }
 }
 
 /// From the client to the server.

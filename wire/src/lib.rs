@@ -7,12 +7,14 @@
 
 extern crate alloc;
 
+pub mod answer;
 pub mod close;
 pub mod codec;
 pub mod frame;
 pub mod key;
 pub mod position;
 
+pub use answer::AnswerReader;
 pub use close::CloseCode;
 pub use codec::{Codec, DecodeError};
 pub use frame::{Body, Change, ClientFrame, Found, Item, Limits, Mode, Payload, ServerFrame, SubId, SubRef};

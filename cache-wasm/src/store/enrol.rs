@@ -35,7 +35,7 @@ impl Store {
                 state.reserved = state.reserved.saturating_sub(1);
                 self.enter(slot, category, None, None, UNFOLLOWED, until + grace);
             } else {
-                self.removals[Reason::Replaced.code() as usize] += 1;
+                self.categories[category as usize].removals[Reason::Replaced.code() as usize] += 1;
                 self.tags.remove(slot);
                 let stream = self.slots.stream[slot as usize];
                 self.slots.touch(slot, stream, until + grace);

@@ -1,6 +1,7 @@
 //! How room is made: within a category's limits, within the one budget, and under pressure.
 
 use crate::budget;
+use crate::category::Category;
 use crate::evict;
 use crate::slots::{Slot, Slots};
 use crate::store::{Pressure, Reason, Store};
@@ -14,6 +15,21 @@ impl Store {
             }
         }
         self.slots.reserve()
+    }
+
+    /// Whether a value of so many bytes fits without anything having to leave.
+    pub(super) fn has_room_for(&self, category: &Category, size: usize) -> bool {
+        let size = size as u64;
+        let fits = |bytes: u64, max: u64| bytes.saturating_add(size) <= max;
+        category.room() > 0
+            && fits(category.bytes, category.options.max_bytes)
+            && fits(self.total_bytes(), self.budget_bytes())
+    }
+
+    /// Whether there is room for what nobody has asked for yet: a tenth of the budget is left to what somebody will.
+    pub fn has_room_ahead(&self, category: u16) -> bool {
+        let spare = usize::try_from(self.budget_bytes() / 10).unwrap_or(usize::MAX);
+        self.categories.get(category as usize).is_some_and(|category| self.has_room_for(category, spare))
     }
 
     /// Bytes that the budget is held against: payloads as stored, each once, and values that JavaScript holds alone.

@@ -15,6 +15,11 @@ impl Store {
     pub fn upkeep(&mut self, now: f64) -> bool {
         self.pack_some();
         self.sweep(now);
+        // A handle's release lets leave what could not before.
+        for category in 0..self.categories.len() {
+            self.fit_category(category, None, now);
+        }
+        self.fit_whole(None, now);
         self.pool.compact() || !self.to_pack.is_empty()
     }
 

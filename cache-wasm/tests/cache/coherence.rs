@@ -247,6 +247,7 @@ impl Run {
             Wanted::Key(_, key) => {
                 let cell = state.get(key);
                 let answer = Answer {
+                    version: None,
                     as_of: Some(as_of),
                     bytes: cell.map(|cell| cell.text.as_bytes().into()),
                     tags: cell.filter(|cell| cell.tagged).map(|_| tag(TAG)).into_iter().collect(),
@@ -258,11 +259,11 @@ impl Run {
                 let found = state.iter().filter(|(key, _)| scope.contains(key)).map(|(key, cell)| {
                     let tags = cell.tagged.then(|| tag(TAG)).into_iter().collect();
                     let body = Body::Value { source_ts: 0, tags, payload: Payload::new(cell.text.as_bytes()) };
-                    Found { key: key.clone(), as_of, value: Some((offset(1), body)) }
+                    Found { key: key.clone(), as_of, value: Some((offset(1), body)), ttl_ms: None }
                 });
                 let frame = ServerFrame::Got { id: 0, items: found.collect() };
                 let bytes = Codec::Postcard.encode_server(&frame).expect("it can be written");
-                let loaded = self.page.manager.end_load(ticket, Some(as_of), &bytes, now);
+                let loaded = self.page.load(ticket, Some(as_of), &bytes);
                 matches!(loaded, Loaded::Kept { late, .. } if late.is_empty())
             }
         };

@@ -1,9 +1,12 @@
 //! R3 for one key: an answer that was in flight while its key changed never becomes a value.
 
-use cache_wasm::{Answer, Filled};
+use cache_wasm::slots::Content;
+use cache_wasm::{Answer, CategoryOptions, Filled};
 use wire::Mode;
 
-use crate::page::{Page, SCOPE, SID, at, changed, gone, items, key, purge, purge_tag, scope, some, tag, value};
+use crate::page::{
+    Page, SCOPE, SID, at, category, changed, gone, items, key, purge, purge_tag, scope, some, tag, value,
+};
 
 /// The key that is read, and what every answer and push of it says.
 pub(crate) const KEY: &str = "s:m:p:a";
@@ -177,7 +180,25 @@ fn an_answer_that_the_key_has_no_value_is_fenced_like_any_other() {
     assert_eq!(page.read(KEY), some("new"));
     assert_eq!(page.manager.end_fill(late, absent("1:13"), page.now), Filled::Absent);
     page.settle();
-    assert!(!page.holds(KEY));
+    assert_eq!((page.read(KEY), page.content(KEY)), (None, Some(Content::Absent)));
+    // The stream vouches for that there is none, until it says otherwise.
+    page.change(items(12, 14, vec![value(KEY, 14, "back")]));
+    assert_eq!(page.read(KEY), some("back"));
+}
+
+#[test]
+fn that_a_key_has_no_value_is_kept_without_a_stream_only_for_its_own_time() {
+    for (absent_ttl, kept) in [(0.0, false), (500.0, true)] {
+        let options = CategoryOptions { absent_ttl, ttl: 60_000.0, ..category("c", 10) };
+        let mut page = Page::with(vec![options], u64::MAX);
+        let (ticket, _) = page.fill(KEY);
+        assert_eq!(page.manager.end_fill(ticket, Answer::default(), page.now), Filled::Absent);
+        page.settle();
+        let slot = page.manager.store().find(0, &key(KEY));
+        assert_eq!(slot.is_some(), kept, "{absent_ttl}");
+        let until = slot.map(|slot| page.manager.store().freshness(slot).until - page.now);
+        assert_eq!(until, kept.then_some(500.0));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(crate) fn got(as_of: &str, found: &[(&str, Option<Body>)]) -> Vec<u8> {
         key: key(name),
         as_of: at(as_of),
         value: body.clone().map(|body| (offset(1), body)),
+        ttl_ms: None,
     });
     Codec::Postcard.encode_server(&ServerFrame::Got { id: 0, items: items.collect() }).expect("it can be written")
 }
@@ -27,7 +28,7 @@ fn begin_part(page: &mut Page) -> (Ticket, Option<Position>) {
 
 fn end(page: &mut Page, ticket: Ticket, as_of: &str, names: &[&str]) -> Loaded {
     let found: Vec<_> = names.iter().map(|&name| (name, Some(body(TEXT, &[])))).collect();
-    let loaded = page.manager.end_load(ticket, Some(at(as_of)), &got(as_of, &found), page.now);
+    let loaded = page.load(ticket, Some(at(as_of)), &got(as_of, &found));
     page.settle();
     loaded
 }
@@ -63,6 +64,7 @@ fn check(event: &Event, asked_after: bool, as_of: &str, accepted: bool, case: &s
         Loaded::Kept { keys, late } if keys == [KEY] && late.is_empty() => assert!(accepted, "{case}"),
         Loaded::Kept { keys, late } => assert!(!accepted && keys.is_empty() && late == [KEY], "{case}"),
         Loaded::Retry(min) => assert!(!accepted && min == Some(at(event.cursor)), "{case}: {min:?}"),
+        Loaded::More => unreachable!("all of it was fed"),
         Loaded::Malformed(why) => panic!("{case}: {why}"),
     }
     assert_eq!(page.read(KEY), if accepted { some(TEXT) } else { before }, "{case}");
@@ -126,7 +128,7 @@ fn what_a_load_does_not_ask_for_is_not_taken_from_its_answer() {
     let mut page = Page::live("1:10");
     let (ticket, _) = page.manager.begin_load(0, scope("s:m:p:"));
     let found = [("s:m:q:a", Some(body("stray", &[]))), ("s:m:p:gone", None), ("s:m:p:moved", Some(Body::Changed))];
-    let loaded = page.manager.end_load(ticket, Some(at("1:10")), &got("1:10", &found), page.now);
+    let loaded = page.load(ticket, Some(at("1:10")), &got("1:10", &found));
     assert_eq!(loaded, kept(&[], &[]));
     assert!(page.manager.take_effects().is_empty());
 }
@@ -139,13 +141,13 @@ fn bytes_that_are_no_answer_change_nothing() {
     for bytes in [vec![], vec![255; 8], hb, trailing] {
         let mut page = Page::live("1:10");
         let (ticket, _) = begin(&mut page);
-        let loaded = page.manager.end_load(ticket, Some(at("1:10")), &bytes, page.now);
+        let loaded = page.load(ticket, Some(at("1:10")), &bytes);
         assert!(matches!(loaded, Loaded::Malformed(_)), "{bytes:?}: {loaded:?}");
         assert!(page.manager.take_effects().is_empty());
     }
     let mut page = Page::live("1:10");
     let (ticket, _) = begin(&mut page);
-    let loaded = page.manager.end_load(ticket, None, &got("1:10", &[("s:m:a", Some(body(TEXT, &[])))]), page.now);
+    let loaded = page.load(ticket, None, &got("1:10", &[("s:m:a", Some(body(TEXT, &[])))]));
     assert!(matches!(loaded, Loaded::Malformed(_)), "a followed scope needs a position: {loaded:?}");
 }
 

@@ -3,6 +3,7 @@
 //! `page` is a browser page without a browser and `server` a model of the other end. The rules R1 to R7 and the
 //! promises P1 to P5 that test names and comments refer to are those of `wire/README.md`.
 
+mod ahead;
 mod coherence;
 mod connection;
 mod fills;
@@ -19,3 +20,5 @@ mod server;
 mod steps;
 mod store;
 mod store_model;
+mod told;
+mod visits;

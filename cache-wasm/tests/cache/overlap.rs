@@ -77,7 +77,7 @@ fn a_load_must_have_reached_the_farthest_of_the_streams_in_it() {
     for (as_of, read) in [("1:11", None), ("1:12", some("value"))] {
         let (ticket, _) = page.manager.begin_load(0, scope(SCOPE));
         let bytes = got(as_of, &[(KEY, Some(body("value", &[])))]);
-        page.manager.end_load(ticket, Some(at(as_of)), &bytes, page.now);
+        page.load(ticket, Some(at(as_of)), &bytes);
         page.settle();
         assert_eq!(page.read(KEY), read, "as of {as_of}");
     }
@@ -93,7 +93,7 @@ fn a_load_of_a_scope_that_is_only_followed_in_part_is_fenced_in_that_part() {
     let load = |page: &mut Page, as_of: &str| {
         let (ticket, _) = page.manager.begin_load(0, scope(SCOPE));
         let found = [(KEY, Some(body("value", &[]))), ("s:m:z", Some(body("value", &[])))];
-        let loaded = page.manager.end_load(ticket, Some(at(as_of)), &got(as_of, &found), page.now);
+        let loaded = page.load(ticket, Some(at(as_of)), &got(as_of, &found));
         page.settle();
         loaded
     };
@@ -200,7 +200,7 @@ fn an_answer_must_be_of_the_epoch_of_what_is_followed_and_of_what_raised_it() {
         let retry = Some(at("2:30"));
         assert_eq!(page.answer(fill, as_of, "value"), Filled::Retry(retry), "{as_of}");
         let bytes = got(as_of, &[(KEY, Some(body("value", &[])))]);
-        assert_eq!(page.manager.end_load(load, Some(at(as_of)), &bytes, page.now), Loaded::Retry(retry), "{as_of}");
+        assert_eq!(page.load(load, Some(at(as_of)), &bytes), Loaded::Retry(retry), "{as_of}");
         page.put(KEY, "2:30", "new");
         assert_eq!(page.read(KEY), some("new"));
     }

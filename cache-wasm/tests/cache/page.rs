@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use cache_wasm::fill::Ticket;
 use cache_wasm::manager::Options;
 use cache_wasm::segments::Heap;
-use cache_wasm::slots::StreamRef;
-use cache_wasm::{Answer, CategoryOptions, Changed, Effect, Filled, Input, Manager, Output};
+use cache_wasm::slots::{Content, StreamRef};
+use cache_wasm::{Answer, CategoryOptions, Changed, Effect, Filled, Input, Loaded, Manager, Output};
 use wire::{
     Body, Change, ClientFrame, Codec, Item, Key, Limits, Mode, Offset, Payload, Position, Scope, ServerFrame, Span,
     SubId, SubRef, Tag,
@@ -292,6 +292,23 @@ impl Page {
     /// Whether an entry is there, readable or not.
     pub(crate) fn holds(&self, name: &str) -> bool {
         self.manager.store().find(0, &key(name)).is_some()
+    }
+
+    /// Ends a scope's fill with its answer, in pieces as a network brings it.
+    pub(crate) fn load(&mut self, ticket: Ticket, as_of: Option<Position>, body: &[u8]) -> Loaded {
+        for piece in body.chunks(11) {
+            let loaded = self.manager.feed_load(ticket, as_of, piece, self.now);
+            if loaded != Loaded::More {
+                return loaded;
+            }
+        }
+        self.manager.end_load(ticket, as_of)
+    }
+
+    /// What an entry of the first category holds.
+    pub(crate) fn content(&self, name: &str) -> Option<Content> {
+        let store = self.manager.store();
+        Some(store.slots.get(store.find(0, &key(name))?)?.content)
     }
 
     /// How far a scope has come, and whether its reads may hit.

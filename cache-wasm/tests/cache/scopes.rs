@@ -37,7 +37,11 @@ fn the_last_follower_takes_the_entries_with_it() {
     assert_eq!((page.read("s:m:a"), page.state()), (some("value"), "live"));
     assert!(!page.sent.iter().any(|frame| matches!(frame, ClientFrame::Unsub { .. })));
     page.unfollow(stream);
-    assert!(matches!(page.effects[..], [Effect::Removed(_, Reason::Unfollowed)]), "{:?}", page.effects);
+    assert!(
+        matches!(page.effects[..], [Effect::Lease(..), Effect::Removed(_, Reason::Unfollowed)]),
+        "{:?}",
+        page.effects
+    );
     assert_eq!((page.holds("s:m:a"), page.read("s:n:a")), (false, some("elsewhere")));
     // Once more than it was followed does nothing.
     page.unfollow(stream);

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::json;
+use wire::position::NUMBER_END;
 use wire::{Body, Codec, Found, Offset, Position, ServerFrame};
 
 use crate::commits::{key, payload, tag};
@@ -125,7 +126,7 @@ async fn many_keys_are_answered_in_the_order_asked_with_a_position_each() {
         panic!("{frame:?}");
     };
     assert_eq!(items.len(), 4);
-    assert_eq!(items[1], Found { key: key("sport:mlb:none"), as_of: here, value: None });
+    assert_eq!(items[1], Found { key: key("sport:mlb:none"), as_of: here, value: None, ttl_ms: None });
 }
 
 #[tokio::test]
@@ -150,10 +151,39 @@ async fn a_scope_is_answered_in_json_and_as_a_frame() {
         panic!("{frame:?}");
     };
     let one = Body::Value { source_ts: 6, tags: vec![tag("x")], payload: payload("1") };
-    assert_eq!(items[0], Found { key: key("sport:mlb:a:1"), as_of: here, value: Some((Offset::new(3).unwrap(), one)) });
+    let value = Some((Offset::new(3).unwrap(), one));
+    assert_eq!(items[0], Found { key: key("sport:mlb:a:1"), as_of: here, value, ttl_ms: None });
     assert_eq!(items.len(), 2);
     let empty = server.get("/v1/entries?scope=sport:nhl:").await;
     assert_eq!((empty.status, empty.json()), (200, json!({"items": []})));
+}
+
+#[tokio::test]
+async fn each_of_many_values_says_how_long_it_still_lives() {
+    let server = start(&[]).await;
+    server.put("/v1/entries/sport:mlb:1?ttl_ms=60000", "1").await;
+    server.set("sport:mlb:2", "2").await;
+    server.put(&format!("/v1/entries/sport:mlb:3?ttl_ms={}", u64::MAX), "3").await;
+    let ttls_of = |name: &str, ttls: [Option<u64>; 3]| {
+        assert!(ttls[0].is_some_and(|ttl_ms| (1..=60_000).contains(&ttl_ms)), "{name}: {ttls:?}");
+        assert_eq!(ttls[1..], [None, Some(NUMBER_END - 1)], "{name}");
+    };
+    let keys = json!({"keys": ["sport:mlb:1", "sport:mlb:2", "sport:mlb:3"]}).to_string();
+    let many = |accept: &'static str| {
+        let request = server.request(Method::POST, "/v1/entries:get").header("content-type", "application/json");
+        request.header("accept", accept).body(keys.clone())
+    };
+    let scope =
+        |accept: &'static str| server.request(Method::GET, "/v1/entries?scope=sport:mlb:").header("accept", accept);
+    for (name, request) in [("many in JSON", many("*/*")), ("a scope in JSON", scope("*/*"))] {
+        let items = send(request).await.json()["items"].clone();
+        ttls_of(name, [0, 1, 2].map(|at| items[at]["ttl_ms"].as_u64()));
+    }
+    for (name, request) in [("many as a frame", many(FRAME_TYPE)), ("a scope as a frame", scope(FRAME_TYPE))] {
+        let frame = Codec::Postcard.decode_answer(&send(request).await.body).unwrap();
+        let ServerFrame::Got { items, .. } = frame else { panic!("{frame:?}") };
+        ttls_of(name, [0, 1, 2].map(|at: usize| items[at].ttl_ms));
+    }
 }
 
 #[tokio::test]
@@ -164,8 +194,14 @@ async fn pages_of_other_sites_may_read_every_header_of_an_answer() {
     let answer = send(request).await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://board.example"));
     let exposed = answer.header("access-control-expose-headers").unwrap();
-    for name in ["cache-as-of", "cache-version", "cache-tag", "cache-ttl"] {
+    for name in ["cache-as-of", "cache-version", "cache-tag", "cache-ttl", "etag"] {
         assert!(exposed.contains(name), "{name} is not in {exposed}");
+    }
+    let asked = server.request(Method::OPTIONS, "/v1/entries/sport:mlb:1").header("origin", "https://board.example");
+    let asked = asked.header("access-control-request-method", "GET");
+    let allowed = send(asked.header("access-control-request-headers", "cache-min,cache-reader")).await;
+    for name in ["cache-min", "cache-reader", "if-none-match"] {
+        assert!(allowed.header("access-control-allow-headers").unwrap().contains(name), "{name}: {allowed:?}");
     }
     let other = send(server.request(Method::GET, "/v1/entries/sport:mlb:1").header("origin", "https://other")).await;
     assert_eq!(other.header("access-control-allow-origin"), None);

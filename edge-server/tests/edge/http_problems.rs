@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::server::{Answer, raw, send, start};
 
 /// A problem document with this status and a detail that says this.
-fn check(answer: &Answer, status: u16, detail: &str) {
+pub(crate) fn check(answer: &Answer, status: u16, detail: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
     let problem = answer.json();

@@ -21,6 +21,7 @@ mod session;
 
 mod http_entries;
 mod http_ingest;
+mod http_prefetch;
 mod http_problems;
 mod http_state;
 

@@ -85,6 +85,7 @@ fn the_help_names_every_flag_and_every_path() {
         "/v1/ingest",
         "/v1/invalidate",
         "/v1/stream",
+        "/v1/prefetch-model",
         "/health/live",
         "/health/ready",
         "/health/detailed",

@@ -137,9 +137,10 @@ async fn a_position_that_cannot_be_continued_is_reset_to_the_head() {
 #[tokio::test]
 async fn a_get_is_answered_in_order_with_a_position_each() {
     let server = start(&[]).await;
-    let here = server.set("sport:mlb:1", "1").await.as_of();
+    server.put("/v1/entries/sport:mlb:1?ttl_ms=60000", "1").await;
+    let here = server.set("sport:mlb:2", "2").await.as_of();
     let mut peer = Peer::welcomed(server.address, Codec::Postcard).await;
-    let keys = vec![key("sport:mlb:none"), key("sport:mlb:1"), key(&elsewhere())];
+    let keys = vec![key("sport:mlb:none"), key("sport:mlb:1"), key(&elsewhere()), key("sport:mlb:2")];
     peer.say(&ClientFrame::Get { id: 8, keys: keys.clone(), min: Some(here) }).await;
     let ServerFrame::Got { id: 8, items } = peer.news().await else { panic!("no answer") };
     assert_eq!(items.iter().map(|found| found.key.clone()).collect::<Vec<_>>(), keys);
@@ -147,6 +148,8 @@ async fn a_get_is_answered_in_order_with_a_position_each() {
     let Some((version, Body::Value { payload: told, .. })) = &items[1].value else { panic!("{items:?}") };
     assert_eq!((version.get(), told), (1, &payload("1")));
     assert_ne!(items[2].as_of.epoch, here.epoch, "another partition's position");
+    assert!(items[1].ttl_ms.is_some_and(|ttl_ms| (1..=60_000).contains(&ttl_ms)), "{items:?}");
+    assert_eq!((items[0].ttl_ms, items[3].ttl_ms), (None, None), "no value, and one without an end");
 }
 
 #[tokio::test]

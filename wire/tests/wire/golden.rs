@@ -195,19 +195,24 @@ fn change_with_each_body() {
 #[test]
 fn got() {
     let items = vec![
-        Found { key: key("s:m:a"), as_of: at("7:12"), value: Some((offset(11), value(3, &[], "[1, 2]"))) },
-        Found { key: key("s:m:b"), as_of: at("8:1"), value: None },
+        Found {
+            key: key("s:m:a"),
+            as_of: at("7:12"),
+            value: Some((offset(11), value(3, &[], "[1, 2]"))),
+            ttl_ms: Some(1_000),
+        },
+        Found { key: key("s:m:b"), as_of: at("8:1"), value: None, ttl_ms: None },
     ];
     check_server(
         &ServerFrame::Got { id: 2, items },
         "03 02 02
-         05 733a6d3a61 07 0c 01 0b 01 06 00 06 5b312c20325d
-         05 733a6d3a62 08 01 00",
+         05 733a6d3a61 07 0c 01 0b 01 06 00 06 5b312c20325d 01 e807
+         05 733a6d3a62 08 01 00 00",
         concat!(
             r#"{"got":{"id":2,"items":["#,
             r#"{"key":"s:m:a","as_of":{"epoch":7,"offset":12},"#,
-            r#""value":[11,{"value":{"source_ts":3,"tags":[],"payload":[1, 2]}}]},"#,
-            r#"{"key":"s:m:b","as_of":{"epoch":8,"offset":1},"value":null}]}}"#,
+            r#""value":[11,{"value":{"source_ts":3,"tags":[],"payload":[1, 2]}}],"ttl_ms":1000},"#,
+            r#"{"key":"s:m:b","as_of":{"epoch":8,"offset":1},"value":null,"ttl_ms":null}]}}"#,
         ),
     );
 }

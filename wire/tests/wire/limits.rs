@@ -34,7 +34,7 @@ fn a_server_frame_over_the_limit_is_taken_only_as_an_answer() {
         let as_of = Position { epoch: Epoch::new(1).unwrap(), offset: Offset::ZERO };
         let payload = Payload::new(format!("\"{text}\"").into_bytes());
         let value = Some((Offset::ZERO, Body::Value { source_ts: 0, tags: Vec::new(), payload }));
-        ServerFrame::Got { id: 0, items: vec![Found { key: Key::parse("s:m").unwrap(), as_of, value }] }
+        ServerFrame::Got { id: 0, items: vec![Found { key: Key::parse("s:m").unwrap(), as_of, value, ttl_ms: None }] }
     };
     for &codec in codecs() {
         let encode = |codec: Codec, frame: &ServerFrame| codec.encode_server(frame).unwrap();
@@ -78,7 +78,7 @@ fn check_names(key: &str, scope: &str, tag: &str, expected: [bool; 3]) {
     let names = format!("{key:?} {scope:?} {tag:?}");
     assert_eq!(client(parts(&(3u32, 1u32, (1u8, key), None::<()>))), key_is_taken, "get: {names}");
     assert_eq!(server(parts(&(2u32, 1u32, span, (1u8, key, 4u64, 0u32), 0u8, 0u8))), key_is_taken, "item: {names}");
-    assert_eq!(server(parts(&(3u32, 1u32, (1u8, key, span, None::<()>)))), key_is_taken, "answer: {names}");
+    assert_eq!(server(parts(&(3u32, 1u32, (1u8, key, span, None::<()>, None::<()>)))), key_is_taken, "answer: {names}");
     assert_eq!(client(parts(&(1u32, 1u32, scope, None::<()>, 5u64))), scope_is_taken, "sub: {names}");
     assert_eq!(server(parts(&(2u32, 1u32, span, 0u8, (1u8, scope), 0u8))), scope_is_taken, "purge: {names}");
     assert_eq!(server(parts(&(2u32, 1u32, span, 0u8, 0u8, (1u8, tag)))), tag_is_taken, "purged tag: {names}");
@@ -122,7 +122,9 @@ fn a_number_inside_a_frame_is_checked() {
             Codec::Postcard.decode_client(&get).map(drop),
             Codec::Postcard.decode_server(&parts(&(1u32, 1u32, 1u32, epoch, offset, 0u32))).map(drop),
             Codec::Postcard.decode_server(&parts(&(4u32, 1u32, epoch, offset, ""))).map(drop),
-            Codec::Postcard.decode_server(&parts(&(3u32, 1u32, (1u8, "s:m", epoch, offset, None::<()>)))).map(drop),
+            Codec::Postcard
+                .decode_server(&parts(&(3u32, 1u32, (1u8, "s:m", epoch, offset, None::<()>, None::<()>))))
+                .map(drop),
         ];
         for outcome in outcomes {
             assert_eq!(outcome.is_ok(), is_taken, "{epoch}:{offset}: {outcome:?}");
@@ -179,6 +181,24 @@ fn json_numbers_are_whole_and_not_negative() {
     check("-1", false);
     check("\"1\"", false);
     check("null", false);
+}
+
+#[test]
+fn a_lifetime_inside_a_frame_is_checked() {
+    let check = |ttl_ms: u64, is_taken: bool| {
+        let bytes = parts(&(3u32, 1u32, (1u8, "s:m", 1u64, 4u64, None::<()>, Some(ttl_ms))));
+        assert_eq!(Codec::Postcard.decode_server(&bytes).is_ok(), is_taken, "{ttl_ms}");
+        #[cfg(feature = "json")]
+        {
+            let found = format!(r#"{{"key":"s:m","as_of":{{"epoch":1,"offset":4}},"value":null,"ttl_ms":{ttl_ms}}}"#);
+            assert_eq!(json_takes(&format!(r#"{{"got":{{"id":1,"items":[{found}]}}}}"#)).1, is_taken, "{found}");
+        }
+    };
+    check(1, true);
+    check(NUMBER_END - 1, true);
+    check(0, false);
+    check(NUMBER_END, false);
+    check(u64::MAX, false);
 }
 
 /// A length that promises more than there is must not be believed: room for it would end the process.

@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 #[cfg(feature = "json")]
 mod payload;
+mod pieces;
 mod round_trip;
 mod strategies;
 

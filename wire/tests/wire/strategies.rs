@@ -100,7 +100,8 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn found() -> impl Strategy<Value = Found> {
-    (key(), position(), option::of((offset(), body()))).prop_map(|(key, as_of, value)| Found { key, as_of, value })
+    (key(), position(), option::of((offset(), body())), option::of(1..NUMBER_END))
+        .prop_map(|(key, as_of, value, ttl_ms)| Found { key, as_of, value, ttl_ms })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
