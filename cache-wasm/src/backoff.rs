@@ -17,7 +17,7 @@ impl Backoff {
     /// How long to wait before the next attempt: a uniform draw between [`LEAST_MS`] and the attempt's ceiling, which
     /// doubles up to [`MOST_MS`].
     pub fn next(&mut self, rng: &mut Rng) -> f64 {
-        let ceiling = (2.0 * LEAST_MS * 2f64.powi(self.attempts.min(16) as i32)).min(MOST_MS);
+        let ceiling = (2.0 * LEAST_MS * f64::from(1u32 << self.attempts.min(16))).min(MOST_MS);
         self.attempts = self.attempts.saturating_add(1);
         LEAST_MS + rng.f64() * (ceiling - LEAST_MS)
     }

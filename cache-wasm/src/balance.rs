@@ -69,10 +69,15 @@ impl Balance {
         }
         self.quarters = quarters;
         for (uses, discount) in (1u8..).zip(&mut self.discounts) {
-            let root = f32::from(uses).sqrt().sqrt();
+            let root = square_root(square_root(f32::from(uses)));
             *discount = (0..quarters).fold(1.0, |product, _| product / root);
         }
     }
+}
+
+/// By Newton's method, since `core` has none: exact to the last bits for what is counted here.
+fn square_root(of: f32) -> f32 {
+    (0..8).fold(of, |root, _| (root + of / root) / 2.0)
 }
 
 /// The logarithm to base 2 of the uses and one, linear between powers of two: exact enough to compare by.

@@ -5,70 +5,30 @@
 //! `effects`, cells of memory that JavaScript reads in place after each call.
 
 mod effects;
+mod options;
+mod runtime;
 mod segments;
+mod serializer;
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 use js_sys::{Array, Uint8Array};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use wire::{Key, Position, Scope, Tag};
 
 use crate::bindings::effects::Effects;
 use crate::bindings::segments::JsSegments;
-use crate::category::{CategoryOptions, Packing};
-use crate::evict::Policy;
+use crate::bindings::serializer::Statistics;
 use crate::follow::{Input, Output};
-use crate::manager::{Answer, Applied, Filled, Loaded, Manager, Options, Record, Told};
+use crate::manager::{Answer, Applied, Filled, Loaded, Manager, Record, Told};
 use crate::slots::{MAIL, State};
 use crate::store::{Enrolled, Given, Pressure};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JsCategory {
-    name: String,
-    max: u32,
-    max_bytes: Option<f64>,
-    min_bytes: Option<f64>,
-    max_entry_size: Option<f64>,
-    ttl: Option<f64>,
-    jitter: Option<f64>,
-    stale_if_error: Option<f64>,
-    absent_ttl: Option<f64>,
-    pack: Option<bool>,
-    policy: Option<String>,
-}
-
-impl From<JsCategory> for CategoryOptions {
-    fn from(given: JsCategory) -> CategoryOptions {
-        let plain = CategoryOptions::new(&given.name, given.max);
-        CategoryOptions {
-            max_bytes: given.max_bytes.map_or(u64::MAX, |bytes| bytes as u64),
-            min_bytes: given.min_bytes.map_or(0, |bytes| bytes as u64),
-            max_entry: given.max_entry_size.map_or(u64::MAX, |bytes| bytes as u64),
-            ttl: given.ttl.unwrap_or(f64::INFINITY),
-            jitter: given.jitter.unwrap_or(0.0),
-            grace: given.stale_if_error.unwrap_or(0.0),
-            absent_ttl: given.absent_ttl.unwrap_or(0.0),
-            pack: if given.pack == Some(false) { Packing::Off } else { Packing::On },
-            policy: match given.policy.as_deref() {
-                Some("lru") => Policy::Lru,
-                Some(_) => Policy::Adaptive,
-                None => plain.policy,
-            },
-            ..plain
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JsOptions {
-    categories: Vec<JsCategory>,
-    max_bytes: f64,
-    token: Option<String>,
-    seed: f64,
-}
-
-fn message(error: impl std::fmt::Display) -> JsValue {
+fn message(error: impl core::fmt::Display) -> JsValue {
     JsValue::from_str(&error.to_string())
 }
 
@@ -144,14 +104,8 @@ impl Core {
     /// # Errors
     /// A message that says which option is wrong.
     #[wasm_bindgen(constructor)]
-    pub fn new(options: JsValue) -> Result<Core, JsValue> {
-        let options: JsOptions = serde_wasm_bindgen::from_value(options).map_err(message)?;
-        let options = Options {
-            categories: options.categories.into_iter().map(CategoryOptions::from).collect(),
-            max_bytes: options.max_bytes as u64,
-            token: options.token,
-            seed: options.seed.to_bits(),
-        };
+    pub fn new(options: &JsValue) -> Result<Core, JsValue> {
+        let options = options::read(options)?;
         let manager = Manager::new(options, Box::<JsSegments>::default()).map_err(message)?;
         Ok(Core { manager, effects: Effects::default() })
     }
@@ -191,7 +145,7 @@ impl Core {
     }
 
     fn mail(&self, at: usize) -> f64 {
-        self.manager.slots().mail.get(at).map_or(0.0, std::cell::Cell::get)
+        self.manager.slots().mail.get(at).map_or(0.0, core::cell::Cell::get)
     }
 
     /// What is to be done next, or `undefined`.
@@ -639,7 +593,6 @@ impl Core {
     /// # Errors
     /// None in practice: numbers below 2^53 and strings.
     pub fn stats(&self, now: f64) -> Result<JsValue, JsValue> {
-        let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
-        self.manager.stats(now).serialize(&serializer).map_err(message)
+        self.manager.stats(now).serialize(Statistics).map_err(message)
     }
 }

@@ -6,6 +6,8 @@
 //! where no byte would serve better elsewhere. Shares stay within floor and maximum, and their sum does not change but
 //! by [`Budget::resize`]. This module evicts nothing and knows no entry.
 
+use alloc::vec::Vec;
+
 /// Of the budget: how many bytes after its eviction a key's return still earns credit. Less would hear too little, more
 /// would credit keys that no likely share could hold.
 const REACH: f64 = 0.05;
@@ -136,7 +138,8 @@ impl Budget {
             return false;
         };
         let fraction = (FIRST_CREDIT / (1.0 + self.credits as f64 / COOLING)).max(LAST_CREDIT);
-        let wanted = ((self.total as f64 * fraction).ceil() as u64).min(room);
+        // At least one: a budget of few bytes moves as well.
+        let wanted = ((self.total as f64 * fraction) as u64).max(1).min(room);
         if wanted == 0 {
             return false;
         }

@@ -1,5 +1,8 @@
 //! One category: its limits and its members.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::evict::{Evictor, Policy};
 use crate::slots::Slot;
 use crate::store::Reason;

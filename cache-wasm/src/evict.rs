@@ -6,8 +6,9 @@
 //! a returning key its uses back and teach how much those count (`balance.rs`). `lru` is exact (`recency.rs`). There is
 //! no clock in here, no list to be kept at a hit, and no removal.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use fastrand::Rng;
 use serde::Serialize;

@@ -5,9 +5,8 @@
 //! under the scope to the position it adopts, in the new epoch, so that an answer read before it fails the same test.
 //! This module performs no request: the caller does, and asks for a ruling.
 
-use std::collections::HashMap;
+use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
 use wire::{Key, Position, Scope};
 
 use crate::store::Origin;
@@ -70,8 +69,8 @@ pub struct Fill {
     unversioned_is_late: bool,
     /// Who wants the answer.
     pub origin: Origin,
-    /// The same for single keys of a scope's fill.
-    raised: HashMap<Key, Position, FixedState>,
+    /// The same for single keys of a scope's fill, in the order of the keys.
+    raised: Vec<(Key, Position)>,
     /// Keys invalidated by hand since the request; no position can say whether the answer knows of it.
     voided: Voided,
 }
@@ -83,10 +82,11 @@ struct Voided {
     scopes: Vec<Scope>,
 }
 
-fn raise(floor: &mut Option<Position>, to: Position) {
-    match floor {
-        Some(floor) if floor.epoch == to.epoch => floor.offset = floor.offset.max(to.offset),
-        _ => *floor = Some(to),
+fn raise(floor: &mut Position, to: Position) {
+    if floor.epoch == to.epoch {
+        floor.offset = floor.offset.max(to.offset);
+    } else {
+        *floor = to;
     }
 }
 
@@ -109,6 +109,10 @@ impl Fill {
             Target::Key(own) => scope.contains(own),
             Target::Scope(own) => scope.overlaps(own),
         }
+    }
+
+    fn place_of(&self, key: &Key) -> Result<usize, usize> {
+        self.raised.binary_search_by(|(raised, _)| raised.cmp(key))
     }
 
     fn is_voided(&self, key: &Key) -> bool {
@@ -149,7 +153,7 @@ impl Fill {
             Followed::Upto(position) => position,
         };
         let Some(as_of) = as_of else { return Ruling::Unfenced };
-        let key_floor = self.raised.get(key).copied();
+        let key_floor = self.place_of(key).ok().map(|place| self.raised[place].1);
         let fresh = as_of.epoch == upto.epoch
             && reaches(as_of, self.floor)
             && (key_floor.is_none() || reaches(as_of, key_floor));
@@ -160,7 +164,8 @@ impl Fill {
 /// The fills under way.
 #[derive(Debug, Default)]
 pub struct Fills {
-    open: HashMap<Ticket, Fill, FixedState>,
+    /// Few at a time: each change looks at all of them.
+    open: Vec<(Ticket, Fill)>,
     last: Ticket,
 }
 
@@ -176,21 +181,22 @@ impl Fills {
         origin: Origin,
     ) -> Ticket {
         self.last = self.last.wrapping_add(1);
-        let (raised, voided) = (HashMap::default(), Voided::default());
+        let (raised, voided) = (Vec::new(), Voided::default());
         let fill =
             Fill { category, target, floor: cursor, version, unversioned_is_late: false, origin, raised, voided };
-        self.open.insert(self.last, fill);
+        self.open.push((self.last, fill));
         self.last
     }
 
     /// Ends a fill. `None` for a ticket that was never given or has ended.
     pub fn end(&mut self, ticket: Ticket) -> Option<Fill> {
-        self.open.remove(&ticket)
+        let place = self.open.iter().position(|(open, _)| *open == ticket)?;
+        Some(self.open.swap_remove(place).1)
     }
 
     /// A fill under way.
     pub fn get(&self, ticket: Ticket) -> Option<&Fill> {
-        self.open.get(&ticket)
+        self.open.iter().find(|(open, _)| *open == ticket).map(|(_, fill)| fill)
     }
 
     /// Whether a fill under way reads just this key.
@@ -200,13 +206,13 @@ impl Fills {
 
     /// Whether such a fill is under way.
     pub fn is_open(&self, is_such: impl Fn(&Fill) -> bool) -> bool {
-        self.open.values().any(is_such)
+        self.open.iter().any(|(_, fill)| is_such(fill))
     }
 
     /// The application heard of a version of a key. What is in flight may be of before: one that carries no version is
     /// not known to be of after.
     pub fn raise_version(&mut self, key: &Key, version: u64) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+        for fill in self.fills().filter(|fill| fill.concerns_key(key)) {
             match fill.target {
                 Target::Key(_) => fill.version = fill.version.max(Some(version)),
                 Target::Scope(_) => fill.voided.keys.push(key.clone()),
@@ -215,16 +221,19 @@ impl Fills {
         }
     }
 
+    fn fills(&mut self) -> impl Iterator<Item = &mut Fill> {
+        self.open.iter_mut().map(|(_, fill)| fill)
+    }
+
     /// A key changed with the commit at `position`.
     pub fn raise_key(&mut self, key: &Key, position: Position) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+        for fill in self.fills().filter(|fill| fill.concerns_key(key)) {
             match fill.target {
-                Target::Key(_) => raise(&mut fill.floor, position),
-                Target::Scope(_) => {
-                    let mut floor = fill.raised.get(key).copied();
-                    raise(&mut floor, position);
-                    fill.raised.extend(floor.map(|floor| (key.clone(), floor)));
-                }
+                Target::Key(_) => raise(fill.floor.get_or_insert(position), position),
+                Target::Scope(_) => match fill.place_of(key) {
+                    Ok(place) => raise(&mut fill.raised[place].1, position),
+                    Err(place) => fill.raised.insert(place, (key.clone(), position)),
+                },
             }
         }
     }
@@ -232,28 +241,28 @@ impl Fills {
     /// Anything under a scope may have changed, up to `position`. Tags raise in this way too: an answer's tags are not
     /// known before it is there.
     pub fn raise_scope(&mut self, scope: &Scope, position: Position) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_scope(scope)) {
-            raise(&mut fill.floor, position);
+        for fill in self.fills().filter(|fill| fill.concerns_scope(scope)) {
+            raise(fill.floor.get_or_insert(position), position);
         }
     }
 
     /// A key was invalidated by hand.
     pub fn void_key(&mut self, key: &Key) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_key(key)) {
+        for fill in self.fills().filter(|fill| fill.concerns_key(key)) {
             fill.voided.keys.push(key.clone());
         }
     }
 
     /// A scope was invalidated by hand.
     pub fn void_scope(&mut self, scope: &Scope) {
-        for fill in self.open.values_mut().filter(|fill| fill.concerns_scope(scope)) {
+        for fill in self.fills().filter(|fill| fill.concerns_scope(scope)) {
             fill.voided.scopes.push(scope.clone());
         }
     }
 
     /// A tag was invalidated, or a category cleared, by hand: any fill may be concerned.
     pub fn void_all(&mut self) {
-        for fill in self.open.values_mut() {
+        for fill in self.fills() {
             fill.voided.all = true;
         }
     }

@@ -4,7 +4,11 @@
 //! order of the stream stops the reads of its scope first and asks to go on second. No socket and no clock: bytes and
 //! `now` are arguments.
 
-use std::collections::VecDeque;
+use alloc::borrow::ToOwned;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use fastrand::Rng;
 use serde::Serialize;

@@ -4,6 +4,9 @@
 //! long. A ghost is found by 26 bits of its key's hash: about one newcomer in ten million is taken for another key, and
 //! then starts with the other's frequency. This module decides nothing.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::slots::{FREQUENCY_BITS, FREQUENCY_MAX};
 
 /// Ghosts that share a bucket. With one, keys that collide erase each other and a twentieth of what the ghosts earn
@@ -81,7 +84,7 @@ impl Ghosts {
         let fingerprint = fingerprint(key_hash);
         let found =
             self.bucket(key_hash)?.iter_mut().find(|cell| cell.mark != 0 && cell.mark & !NOTES == fingerprint)?;
-        let Cell { mark, at } = std::mem::take(found);
+        let Cell { mark, at } = core::mem::take(found);
         let frequency = (mark & u32::from(FREQUENCY_MAX)) as u8;
         Some(Ghost { frequency, distance: (mark & FOR_ROOM != 0).then(|| evicted.wrapping_sub(at)) })
     }

@@ -4,28 +4,16 @@
 //! which a node exists exactly while an entry lies under it. A scope is found by its text whatever its depth, and what
 //! it holds by walking down. Tags are `tags`.
 
-use std::hash::BuildHasher;
+use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
 use wire::key::ROOT_SEGMENTS;
 use wire::{Key, Scope};
 
 use crate::slots::Slot;
+use crate::table::{Table, hash_of};
 
 /// No slot, and no node.
 const NONE: u32 = u32::MAX;
-
-/// A hash for the tables, the same in every run.
-pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    FixedState::with_seed(0).hash_one(bytes)
-}
-
-/// The hash of a name.
-pub fn hash_of(text: &str) -> u64 {
-    hash_bytes(text.as_bytes())
-}
 
 /// What is known of a slot by name.
 #[derive(Debug, Clone)]
@@ -67,10 +55,10 @@ impl Node {
 pub struct Index {
     /// By slot.
     names: Vec<Option<Name>>,
-    keys: HashTable<Slot>,
+    keys: Table,
     nodes: Vec<Node>,
     free: Vec<u32>,
-    scopes: HashTable<u32>,
+    scopes: Table,
 }
 
 impl Index {
@@ -94,9 +82,9 @@ impl Index {
 
     /// The slots of a key, one a category at most.
     pub fn slots_of(&self, key: &Key) -> impl Iterator<Item = Slot> + '_ {
-        let is_it = |&slot: &Slot| self.key(slot) == Some(key);
-        let mut next = self.keys.find(hash_of(key.as_str()), is_it).copied();
-        std::iter::from_fn(move || {
+        let is_it = |slot: Slot| self.key(slot) == Some(key);
+        let mut next = self.keys.find(hash_of(key.as_str()), &is_it);
+        core::iter::from_fn(move || {
             let slot = next?;
             next = self.name(slot).map(|name| name.alike).filter(|&alike| alike != NONE);
             Some(slot)
@@ -110,18 +98,21 @@ impl Index {
         }
         let node = parent_of(key.as_str(), key.as_str().len()).map_or(NONE, |length| self.node_of(&key, length));
         let after =
-            if node == NONE { NONE } else { std::mem::replace(&mut self.nodes[node as usize].first_entry, slot) };
+            if node == NONE { NONE } else { core::mem::replace(&mut self.nodes[node as usize].first_entry, slot) };
         if let Some(after) = self.name_mut(after) {
             after.before = slot;
         }
         let names = &self.names;
-        let name = |slot: &Slot| names[*slot as usize].as_ref();
+        let name = |slot: Slot| names[slot as usize].as_ref();
         let hash = hash_of(key.as_str());
-        let is_it = |other: &Slot| name(other).is_some_and(|name| name.hash == hash && name.key == key);
-        let alike = match self.keys.entry(hash, is_it, |other| name(other).map_or(0, |name| name.hash)) {
-            Place::Occupied(mut first) => std::mem::replace(first.get_mut(), slot),
-            Place::Vacant(place) => {
-                place.insert(slot);
+        let is_it = |other| name(other).is_some_and(|name| name.hash == hash && name.key == key);
+        let alike = match self.keys.find(hash, &is_it) {
+            Some(first) => {
+                self.keys.replace(hash, first, Some(slot));
+                first
+            }
+            None => {
+                self.keys.insert(hash, slot, &|other| name(other).map_or(0, |name| name.hash));
                 NONE
             }
         };
@@ -149,19 +140,12 @@ impl Index {
     /// Takes a slot out of the chain of its key. It still has its name, by which the table finds the chain.
     fn unchain(&mut self, slot: Slot) {
         let Some(&Name { ref key, hash, alike, .. }) = self.name(slot) else { return };
-        let is_it = |&other: &Slot| self.key(other) == Some(key);
-        let first = match self.keys.find(hash, |&other| other == slot) {
+        let first = match self.keys.find(hash, &|other| other == slot) {
             Some(_) => slot,
-            None => self.keys.find(hash, is_it).copied().unwrap_or(slot),
+            None => self.keys.find(hash, &|other| self.key(other) == Some(key)).unwrap_or(slot),
         };
         if first == slot {
-            if let Ok(mut place) = self.keys.find_entry(hash, |&other| other == slot) {
-                if alike == NONE {
-                    place.remove();
-                } else {
-                    *place.get_mut() = alike;
-                }
-            }
+            self.keys.replace(hash, slot, (alike != NONE).then_some(alike));
             return;
         }
         let mut at = first;
@@ -178,12 +162,13 @@ impl Index {
     fn node_of(&mut self, key: &Key, length: usize) -> u32 {
         let text = &key.as_str()[..length];
         let hash = hash_of(text);
-        if let Some(&node) = self.scopes.find(hash, |&node| self.nodes[node as usize].text() == text) {
+        if let Some(node) = self.scopes.find(hash, &|node| self.nodes[node as usize].text() == text) {
             return node;
         }
         let parent = parent_of(text, length - 1).map_or(NONE, |length| self.node_of(key, length));
         let node = self.free.pop().unwrap_or(self.nodes.len() as u32);
-        let after = self.nodes.get_mut(parent as usize).map_or(NONE, |up| std::mem::replace(&mut up.first_child, node));
+        let after =
+            self.nodes.get_mut(parent as usize).map_or(NONE, |up| core::mem::replace(&mut up.first_child, node));
         if let Some(after) = self.nodes.get_mut(after as usize) {
             after.before = node;
         }
@@ -202,7 +187,7 @@ impl Index {
             None => self.nodes.push(made),
         }
         let nodes = &self.nodes;
-        self.scopes.insert_unique(hash, node, |&other| nodes[other as usize].hash);
+        self.scopes.insert(hash, node, &|other| nodes[other as usize].hash);
         node
     }
 
@@ -225,16 +210,14 @@ impl Index {
     }
 
     fn drop_node(&mut self, node: u32, hash: u64) {
-        if let Ok(place) = self.scopes.find_entry(hash, |&other| other == node) {
-            place.remove();
-        }
+        self.scopes.replace(hash, node, None);
         self.free.push(node);
     }
 
     /// The node of a scope.
     fn top(&self, scope: &Scope) -> Option<u32> {
         let text = scope.as_str();
-        self.scopes.find(hash_of(text), |&node| self.nodes[node as usize].text() == text).copied()
+        self.scopes.find(hash_of(text), &|node| self.nodes[node as usize].text() == text)
     }
 
     /// A node and those below it, each before its own.

@@ -3,6 +3,12 @@
 //! Pure Rust, sans-IO: bytes, time and randomness are arguments, so the whole cache runs natively in tests. `bindings`,
 //! built for WebAssembly alone, is the only module that names `wasm_bindgen`; the npm package around it is in `js/`.
 
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+#[cfg(not(target_arch = "wasm32"))]
+extern crate std;
+
 pub mod backoff;
 pub mod balance;
 pub mod budget;
@@ -24,6 +30,7 @@ pub mod slots;
 pub mod stats;
 pub mod store;
 pub mod subs;
+pub mod table;
 pub mod tags;
 
 #[cfg(target_arch = "wasm32")]

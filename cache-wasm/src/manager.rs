@@ -9,6 +9,10 @@ mod reads;
 mod told;
 mod visits;
 
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use wire::{Key, Scope};
 
 use crate::category::CategoryOptions;
@@ -19,7 +23,7 @@ use crate::manager::told::{Versions, no_versions};
 use crate::prefetch::Prefetcher;
 use crate::segments::Backing;
 use crate::slots::{Slot, Slots, StreamRef};
-use crate::stats::{CategoryStats, FillStats, PayloadStats, Stats, StreamStats, SubscriptionStats, by_reason};
+use crate::stats::{CategoryStats, FillStats, PayloadStats, Removals, Stats, StreamStats, SubscriptionStats};
 use crate::store::{Effect, Enrolled, Pressure, Store};
 
 pub use reads::{Answer, Filled, Loaded, Part};
@@ -80,12 +84,11 @@ impl Manager {
     /// # Errors
     /// [`ManagerError`] says which option is wrong.
     pub fn new(options: Options, backing: Box<dyn Backing>) -> Result<Manager, ManagerError> {
-        let mut names = std::collections::BTreeSet::new();
-        for category in &options.categories {
+        for (number, category) in options.categories.iter().enumerate() {
             if category.max == 0 {
                 return Err(ManagerError::EmptyCategory(category.name.clone()));
             }
-            if !names.insert(&category.name) {
+            if options.categories[..number].iter().any(|before| before.name == category.name) {
                 return Err(ManagerError::TwiceNamed(category.name.clone()));
             }
         }
@@ -217,7 +220,7 @@ impl Manager {
             total_bytes: self.store.total_bytes(),
             pressure: self.store.pressure(),
             payloads: PayloadStats::of(self.store.pool()),
-            removals: by_reason(&self.store.removals()),
+            removals: Removals(self.store.removals()),
             stream: StreamStats {
                 state: self.follower.state(),
                 connects: self.follower.session.connects,

@@ -4,6 +4,9 @@
 //! do. When what comes no longer shrinks as it did, a new dictionary is made; the old one stays while a payload needs
 //! it. Nothing here decides when to pack.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use lz4_flex::block::{compress_into_with_dict, decompress_into_with_dict, get_maximum_output_size};
 
 /// Bytes of samples that make a dictionary. LZ4 reaches back 64 KiB, which dictionary and payload share.
@@ -113,7 +116,7 @@ impl Packer {
         if training.window.payloads < WINDOW {
             return;
         }
-        let window = std::mem::take(&mut training.window);
+        let window = core::mem::take(&mut training.window);
         let first = *training.first.get_or_insert(window);
         if window.percent() * 100 > first.percent() * WORN
             && let Some(id) = training.dictionary.take()
@@ -127,7 +130,7 @@ impl Packer {
     pub fn train(&mut self, category: u16) -> bool {
         let training = &mut self.categories[usize::from(category)];
         if training.dictionary.is_none() && training.samples.len() >= LEAST {
-            let mut bytes = std::mem::take(&mut training.samples);
+            let mut bytes = core::mem::take(&mut training.samples);
             bytes.truncate(DICTIONARY);
             bytes.shrink_to_fit();
             let hole = self.dictionaries.iter().position(Option::is_none).unwrap_or(self.dictionaries.len());

@@ -3,11 +3,12 @@
 //! Equal payloads are found by hash and confirmed byte for byte. Whoever gets a [`PayloadId`] owns one reference and
 //! gives it back with [`Pool::release`]. Where the bytes lie is `segments`, how they shrink is `pack`.
 
-use hashbrown::HashTable;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use crate::index::hash_bytes;
 use crate::pack::{DictionaryId, Packed, Packer};
 use crate::segments::{Backing, Place, Segments};
+use crate::table::{Table, hash_bytes};
 
 /// The name of a stored payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ struct Shared {
 pub struct Pool {
     payloads: Vec<Option<Shared>>,
     free: Vec<u32>,
-    by_hash: HashTable<u32>,
+    by_hash: Table,
     segments: Segments,
     packer: Packer,
     /// Bytes of payloads before packing, each once, and as often as they are referred to.
@@ -51,7 +52,7 @@ impl Pool {
         Pool {
             payloads: Vec::new(),
             free: Vec::new(),
-            by_hash: HashTable::new(),
+            by_hash: Table::default(),
             segments: Segments::new(backing),
             packer: Packer::new(categories),
             raw_bytes: 0,
@@ -67,11 +68,11 @@ impl Pool {
     pub fn insert(&mut self, bytes: &[u8]) -> PayloadId {
         self.referred_bytes += bytes.len() as u64;
         let hash = hash_bytes(bytes);
-        let is_equal = |&index: &u32| {
+        let is_equal = |index| {
             self.shared(PayloadId(index)).is_some_and(|shared| shared.hash == hash)
                 && self.equals(PayloadId(index), bytes)
         };
-        if let Some(&index) = self.by_hash.find(hash, is_equal) {
+        if let Some(index) = self.by_hash.find(hash, &is_equal) {
             if let Some(shared) = self.payloads[index as usize].as_mut() {
                 shared.references += 1;
             }
@@ -91,8 +92,8 @@ impl Pool {
             }
         };
         let payloads = &self.payloads;
-        let rehash = |&other: &u32| payloads[other as usize].as_ref().map_or(0, |shared| shared.hash);
-        self.by_hash.insert_unique(hash, index, rehash);
+        let rehash = |other: u32| payloads[other as usize].as_ref().map_or(0, |shared| shared.hash);
+        self.by_hash.insert(hash, index, &rehash);
         PayloadId(index)
     }
 
@@ -110,9 +111,7 @@ impl Pool {
         if let Form::Packed(dictionary) = form {
             self.packer.release(dictionary);
         }
-        if let Ok(found) = self.by_hash.find_entry(hash, |&other| other == id.0) {
-            found.remove();
-        }
+        self.by_hash.replace(hash, id.0, None);
         self.free.push(id.0);
     }
 
@@ -177,7 +176,7 @@ impl Pool {
         let mut bytes = Vec::new();
         for shared in self.payloads.iter_mut().flatten().filter(|shared| shared.place.segment == segment) {
             self.segments.read(shared.place, &mut bytes);
-            let before = std::mem::replace(&mut shared.place, self.segments.append(&bytes));
+            let before = core::mem::replace(&mut shared.place, self.segments.append(&bytes));
             self.segments.release(before);
         }
         true

@@ -4,7 +4,8 @@
 //! one from the bucket; a guess that is used earns it back with interest, so that wrong ones end by themselves: over any
 //! stretch at most `START + TRICKLE * reads + (REFUND - COST) * used` guesses are wasted. This module fetches nothing.
 
-use std::num::NonZeroUsize;
+use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 
 use foldhash::fast::FixedState;
 use lru::LruCache;
@@ -134,9 +135,14 @@ impl Prefetcher {
             |count: u32| count >= SUPPORT && u64::from(count) * 100 >= u64::from(*total) * u64::from(LIKELY);
         let mut likely: Vec<&(Key, u32)> =
             next.iter().filter(|(key, count)| is_likely(*count) && wanted(key)).collect();
-        likely.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let paid = likely.len().min(GUESSES).min((self.credit / COST) as usize);
-        let guesses: Vec<Key> = likely[..paid].iter().map(|(key, _)| key.clone()).collect();
+        let mut guesses = Vec::with_capacity(paid);
+        // Of at most eight: the library's sort would be as large as the rest of this module.
+        while guesses.len() < paid {
+            let counts = likely.iter().enumerate().rev().map(|(place, (_, count))| (place, count));
+            let Some((place, _)) = counts.max_by_key(|(_, count)| *count) else { break };
+            guesses.push(likely.remove(place).0.clone());
+        }
         self.credit -= COST * paid as f64;
         self.issued += paid as u64;
         self.waiting.extend(guesses.iter().map(|key| (category, key.clone())));

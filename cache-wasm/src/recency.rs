@@ -4,9 +4,10 @@
 //! its new use; what comes up unchanged is the least recently used, since uses only grow. Entries that left are dropped
 //! as they come up, or all at once when they are as many as the members. This module evicts nothing.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
+use alloc::collections::BinaryHeap;
+use alloc::collections::binary_heap::PeekMut;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::slots::{FREQUENCY_BITS, Slot, Slots};
 

@@ -4,7 +4,10 @@
 //! [`Backing`], the browser in a page. A segment that is half dead is emptied by moving what lives in it, and dropped.
 //! This module knows no payload; it is told which bytes are dead.
 
-use std::fmt::Debug;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 /// The least and the greatest size of a segment that many payloads share, in bytes.
 const SIZES: (u32, u32) = (4 << 10, 64 << 10);

@@ -4,7 +4,9 @@
 //! arrays over them and makes these anew only when WebAssembly memory has grown. This module finds no entry by name and
 //! decides nothing.
 
-use std::cell::Cell;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::Cell;
 
 use wire::Position;
 

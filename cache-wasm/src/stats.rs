@@ -1,8 +1,10 @@
 //! What the cache tells of itself. The names and units are those of `CacheStats` in `js/types.ts`.
 
-use std::collections::HashMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Index;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::category::Category;
 use crate::evict::Policy;
@@ -35,7 +37,7 @@ pub struct CategoryStats {
     /// Dictionaries made so far.
     pub dictionaries: u32,
     /// Removals by reason.
-    pub removals: HashMap<Reason, u64>,
+    pub removals: Removals,
 }
 
 impl CategoryStats {
@@ -66,14 +68,27 @@ impl CategoryStats {
             shared_bytes,
             held,
             dictionaries: pool.trained(number),
-            removals: by_reason(&category.removals),
+            removals: Removals(category.removals),
         }
     }
 }
 
 /// Removals by reason.
-pub fn by_reason(removals: &[u64]) -> HashMap<Reason, u64> {
-    Reason::ALL.into_iter().zip(removals.iter().copied()).collect()
+#[derive(Debug, Clone, Copy)]
+pub struct Removals(pub [u64; Reason::ALL.len()]);
+
+impl Index<&Reason> for Removals {
+    type Output = u64;
+
+    fn index(&self, reason: &Reason) -> &u64 {
+        &self.0[reason.code() as usize]
+    }
+}
+
+impl Serialize for Removals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Reason::ALL.into_iter().zip(self.0))
+    }
 }
 
 /// The payloads of all categories, in bytes.
@@ -171,7 +186,7 @@ pub struct Stats {
     /// The payloads.
     pub payloads: PayloadStats,
     /// Removals by reason.
-    pub removals: HashMap<Reason, u64>,
+    pub removals: Removals,
     /// The stream.
     pub stream: StreamStats,
     /// The fills.

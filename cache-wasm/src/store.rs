@@ -11,7 +11,10 @@ mod upkeep;
 
 pub use enrol::Enrolled;
 
-use std::collections::VecDeque;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use fastrand::Rng;
 use serde::Serialize;
@@ -299,7 +302,7 @@ impl Store {
 
     /// What changed since the last call, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        core::mem::take(&mut self.effects)
     }
 
     /// The bytes of a slot's value, where the pool has them.
@@ -427,9 +430,9 @@ impl Store {
                 (Content::Reference, size)
             }
         };
-        let charged = std::mem::replace(&mut self.slots.sizes[slot as usize], size);
+        let charged = core::mem::replace(&mut self.slots.sizes[slot as usize], size);
         let Some(entry) = self.slots.get_mut(slot) else { return };
-        let before = std::mem::replace(&mut entry.content, content);
+        let before = core::mem::replace(&mut entry.content, content);
         let category = &mut self.categories[entry.category as usize];
         category.bytes = category.bytes - u64::from(charged) + u64::from(size);
         self.take_back(before, charged);

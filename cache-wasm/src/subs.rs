@@ -1,5 +1,7 @@
 //! Who wants what: the followed scopes, each with the number that slots and leases know it by.
 
+use alloc::vec::Vec;
+
 use wire::{Key, Scope, SubId, SubRef};
 
 use crate::replica::{Phase, Replica};

@@ -3,12 +3,12 @@
 //! Each tag has a list of the entries that carry it, each entry the places it has in those lists: taking one out costs
 //! its own tags, not the lists' lengths.
 
-use std::collections::HashMap;
+use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
 use wire::Tag;
 
 use crate::slots::Slot;
+use crate::table::{Table, hash_bytes, hash_of};
 
 /// A tag's entries, each with the number that the tag has among the entry's own.
 #[derive(Debug)]
@@ -24,13 +24,26 @@ struct Membership {
     place: u32,
 }
 
-/// The tags of all entries.
+/// An entry that carries tags.
+#[derive(Debug)]
+struct Labelled {
+    slot: Slot,
+    memberships: Vec<Membership>,
+}
+
+/// The tags of all entries. Without members a group is a hole, and without memberships a labelled entry is.
 #[derive(Debug, Default)]
 pub struct Tags {
-    by_tag: HashMap<Tag, u32, FixedState>,
     groups: Vec<Group>,
-    free: Vec<u32>,
-    of: HashMap<Slot, Vec<Membership>, FixedState>,
+    by_tag: Table,
+    free_groups: Vec<u32>,
+    labelled: Vec<Labelled>,
+    by_slot: Table,
+    free_labelled: Vec<u32>,
+}
+
+fn hash_of_slot(slot: Slot) -> u64 {
+    hash_bytes(&slot.to_le_bytes())
 }
 
 impl Tags {
@@ -47,15 +60,27 @@ impl Tags {
             memberships.push(Membership { group, place: members.len() as u32 - 1 });
             debug_assert!(number < usize::from(u8::MAX), "the wire allows 16");
         }
-        self.of.insert(slot, memberships);
+        let labelled = Labelled { slot, memberships };
+        let place = match self.free_labelled.pop() {
+            Some(place) => {
+                self.labelled[place as usize] = labelled;
+                place
+            }
+            None => {
+                self.labelled.push(labelled);
+                self.labelled.len() as u32 - 1
+            }
+        };
+        let all = &self.labelled;
+        self.by_slot.insert(hash_of_slot(slot), place, &|other| hash_of_slot(all[other as usize].slot));
     }
 
     fn group_of(&mut self, tag: &Tag) -> u32 {
-        if let Some(&group) = self.by_tag.get(tag) {
+        if let Some(group) = self.find(tag) {
             return group;
         }
         let made = Group { tag: tag.clone(), members: Vec::new() };
-        let group = match self.free.pop() {
+        let group = match self.free_groups.pop() {
             Some(group) => {
                 self.groups[group as usize] = made;
                 group
@@ -65,45 +90,57 @@ impl Tags {
                 self.groups.len() as u32 - 1
             }
         };
-        self.by_tag.insert(tag.clone(), group);
+        let groups = &self.groups;
+        self.by_tag.insert(hash_of(tag.as_str()), group, &|other| hash_of(groups[other as usize].tag.as_str()));
         group
+    }
+
+    fn find(&self, tag: &Tag) -> Option<u32> {
+        self.by_tag.find(hash_of(tag.as_str()), &|group| self.groups[group as usize].tag == *tag)
+    }
+
+    fn find_labelled(&self, slot: Slot) -> Option<u32> {
+        self.by_slot.find(hash_of_slot(slot), &|place| self.labelled[place as usize].slot == slot)
+    }
+
+    fn memberships(&self, slot: Slot) -> &[Membership] {
+        self.find_labelled(slot).map_or(&[], |place| &self.labelled[place as usize].memberships)
     }
 
     /// Takes a slot's labels off.
     pub fn remove(&mut self, slot: Slot) {
-        if self.of.is_empty() {
-            return;
-        }
-        for Membership { group, place } in self.of.remove(&slot).unwrap_or_default() {
+        let Some(own) = self.find_labelled(slot) else { return };
+        self.by_slot.replace(hash_of_slot(slot), own, None);
+        self.free_labelled.push(own);
+        for Membership { group, place } in core::mem::take(&mut self.labelled[own as usize].memberships) {
             let Group { tag, members } = &mut self.groups[group as usize];
             members.swap_remove(place as usize);
-            if let Some(&(moved, number)) = members.get(place as usize)
-                && let Some(memberships) = self.of.get_mut(&moved)
-            {
-                memberships[usize::from(number)].place = place;
-            }
             if members.is_empty() {
-                self.by_tag.remove(tag);
-                self.free.push(group);
+                self.by_tag.replace(hash_of(tag.as_str()), group, None);
+                self.free_groups.push(group);
+            } else if let Some(&(moved, number)) = members.get(place as usize)
+                && let Some(moved) = self.find_labelled(moved)
+            {
+                self.labelled[moved as usize].memberships[usize::from(number)].place = place;
             }
         }
     }
 
     /// Whether a slot's labels are just these.
     pub fn are(&self, slot: Slot, tags: &[Tag]) -> bool {
-        let own = self.of.get(&slot).map_or(&[][..], Vec::as_slice);
+        let own = self.memberships(slot);
         own.len() == tags.len() && own.iter().zip(tags).all(|(own, tag)| self.groups[own.group as usize].tag == *tag)
     }
 
     /// A slot's labels.
     pub fn of(&self, slot: Slot) -> Vec<Tag> {
-        let own = self.of.get(&slot).map_or(&[][..], Vec::as_slice);
+        let own = self.memberships(slot);
         own.iter().map(|own| self.groups[own.group as usize].tag.clone()).collect()
     }
 
     /// The slots that carry a tag.
     pub fn slots_of(&self, tag: &Tag) -> Vec<Slot> {
-        let group = self.by_tag.get(tag).map(|&group| &self.groups[group as usize]);
+        let group = self.find(tag).map(|group| &self.groups[group as usize]);
         group.map(|group| group.members.iter().map(|&(slot, _)| slot).collect()).unwrap_or_default()
     }
 

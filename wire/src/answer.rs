@@ -2,6 +2,9 @@
 //!
 //! What it gives is what [`Codec::decode_answer`](crate::Codec::decode_answer) gives of all the bytes at once.
 
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
 use serde::Serialize;
 
 use crate::codec::{ANSWER_MAX, DecodeError};

@@ -2,6 +2,9 @@
 //!
 //! Decoding never panics and never allocates more than a small multiple of the input, whose length is checked first.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

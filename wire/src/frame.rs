@@ -3,8 +3,12 @@
 //! A session's frames are one ordered stream in each direction. The order of variants and fields is the postcard
 //! form: new ones are added at the end, under a new subprotocol name. `README.md` says what each frame obliges to.
 
-use std::fmt;
-use std::sync::Arc;
+#[cfg(feature = "json")]
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

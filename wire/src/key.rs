@@ -4,10 +4,10 @@
 //! two segments. A scope is a prefix of keys that ends at a `:` and is at least a root, so that every scope lives in
 //! one partition of the server. Names are compared byte for byte: there is no case folding and no normalisation.
 
-use std::borrow::Borrow;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use core::borrow::Borrow;
+use core::fmt;
+use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -45,7 +45,8 @@ pub enum NameError {
     },
     /// A character that names never hold.
     #[error(
-        "the {what} has {character:?} at byte {at}; whitespace, control characters, `*`, `{{` and `}}` are not allowed"
+        "the {what} has {} at byte {at}; whitespace, control characters, `*`, `{{` and `}}` are not allowed",
+        Shown(*character)
     )]
     Character {
         /// `key`, `scope` or `tag`.
@@ -56,7 +57,7 @@ pub enum NameError {
         at: usize,
     },
     /// A character that a header's list of tags cannot hold.
-    #[error("the tag has {character:?} at byte {at}; tags are ASCII without commas, because headers list them")]
+    #[error("the tag has {} at byte {at}; tags are ASCII without commas, because headers list them", Shown(*character))]
     Header {
         /// The offending character.
         character: char,
@@ -84,6 +85,19 @@ pub enum NameError {
     /// A scope that does not end at a segment's end.
     #[error("the scope does not end with `:`; a scope is a prefix of whole segments, as in `sport:mlb:`")]
     OpenScope,
+}
+
+/// A character in quotes, or by number where it could not be seen. `Debug` would bring Unicode's tables to the browser.
+struct Shown(char);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ' ' => f.write_str("' '"),
+            hidden if hidden.is_control() || hidden.is_whitespace() => write!(f, "U+{:04X}", u32::from(hidden)),
+            seen => write!(f, "'{seen}'"),
+        }
+    }
 }
 
 const KEY_EXAMPLE: &str = "sport:mlb:props:player:123:hits";

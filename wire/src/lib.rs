@@ -3,6 +3,10 @@
 //! Both sides of the wire use this crate, so each rule is written once. It performs no IO and reads no clock; the
 //! normative text is `README.md` beside it.
 
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
 pub mod answer;
 pub mod close;
 pub mod codec;

@@ -3,8 +3,9 @@
 //! Offsets and epochs stay below 2^53, because Lua and JavaScript numbers are doubles. Offset 0 means "before the
 //! first commit"; an epoch is never 0.
 
-use std::fmt;
-use std::str::FromStr;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -32,11 +32,14 @@ const OPTIMISE: [&str; 7] = [
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     prerequisites::wasm_target()?;
     npm_install(workspace, "cache-wasm")?;
+    // A build that makes the rlib besides, as `cargo build` would, goes without link-time optimisation in silence.
     shell::run(&mut workspace.cargo([
-        "build",
+        "rustc",
         "--package",
         "cache-wasm",
         "--lib",
+        "--crate-type",
+        "cdylib",
         "--target",
         WASM_TARGET,
         "--profile",

@@ -3,6 +3,9 @@
 //! The kinds are those of `js/core.ts`: `0 slot reason`, `1 slot category stream until size content`, `2 slot stream
 //! until size content`, `3 slot stream until`, `4 stream until`.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::slots::{Content, Slots, State};
 use crate::store::{Effect, Freshness, Holding};
 

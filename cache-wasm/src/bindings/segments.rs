@@ -1,12 +1,22 @@
 //! Segments in the browser's own memory, which it takes back when they are dropped.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use js_sys::Uint8Array;
 
 use crate::segments::Backing;
 
 /// One typed array a segment.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct JsSegments(Vec<Option<Uint8Array>>);
+
+/// Not derived: that would bring the formatting of any JavaScript value.
+impl fmt::Debug for JsSegments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JsSegments")
+    }
+}
 
 impl JsSegments {
     fn part(&self, segment: u32, at: u32, length: usize) -> Option<Uint8Array> {

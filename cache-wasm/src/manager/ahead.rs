@@ -1,5 +1,7 @@
 //! Reads ahead: which keys to fetch before anybody asks, and what became of those that were.
 
+use alloc::vec::Vec;
+
 use wire::Key;
 
 use crate::fill::Target;

@@ -1,8 +1,10 @@
 //! Reads through: fills of one key, of many, and of a scope, each answer judged before it is kept (R3).
 
-use std::collections::HashMap;
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
 use wire::{AnswerReader, Body, Codec, Found, Key, Position, Scope, ServerFrame};
 
 use crate::fill::{Fill, Followed, Ruling, Target, Ticket};
@@ -84,8 +86,8 @@ pub(super) struct Load {
     late: Vec<String>,
 }
 
-/// The loads that have begun to arrive.
-pub(super) type Loads = HashMap<Ticket, Load, FixedState>;
+/// The loads that have begun to arrive: few at a time.
+pub(super) type Loads = Vec<(Ticket, Load)>;
 
 impl Manager {
     /// Begins to read a key: the ticket, and the position to ask for.
@@ -114,7 +116,7 @@ impl Manager {
 
     /// Ends a fill without an answer.
     pub fn abandon_fill(&mut self, ticket: Ticket) {
-        self.loads.remove(&ticket);
+        self.take_load(ticket);
         if self.fills.end(ticket).is_some() {
             self.fill_stats.failed += 1;
         }
@@ -198,7 +200,7 @@ impl Manager {
         if let Some(ruling) = self.judge_load(ticket, as_of) {
             return ruling;
         }
-        let mut load = self.loads.remove(&ticket).unwrap_or_default();
+        let mut load = self.take_load(ticket);
         let items = match load.reader.feed(bytes) {
             Ok(items) => items,
             Err(error) => return self.malformed(ticket, error.to_string()),
@@ -206,7 +208,7 @@ impl Manager {
         for found in items {
             self.keep(ticket, &mut load, found, as_of, now);
         }
-        self.loads.insert(ticket, load);
+        self.loads.push((ticket, load));
         Loaded::More
     }
 
@@ -215,7 +217,7 @@ impl Manager {
         if let Some(ruling) = self.judge_load(ticket, as_of) {
             return ruling;
         }
-        let Load { reader, keys, late } = self.loads.remove(&ticket).unwrap_or_default();
+        let Load { reader, keys, late } = self.take_load(ticket);
         if let Err(error) = reader.finish() {
             return self.malformed(ticket, error.to_string());
         }
@@ -223,6 +225,12 @@ impl Manager {
         self.fill_stats.discarded += late.len() as u64;
         self.fill_stats.accepted += 1;
         Loaded::Kept { keys, late }
+    }
+
+    /// What has arrived of a load, which is then nothing.
+    fn take_load(&mut self, ticket: Ticket) -> Load {
+        let place = self.loads.iter().position(|(open, _)| *open == ticket);
+        place.map(|place| self.loads.swap_remove(place).1).unwrap_or_default()
     }
 
     /// What ends a load: its answer, as a whole, may be too old. `None` while it may go on.
@@ -234,7 +242,7 @@ impl Manager {
             Ruling::Unfenced => Some(self.malformed(ticket, "it carries no position".into())),
             Ruling::Retry(min) => {
                 self.fills.end(ticket);
-                self.loads.remove(&ticket);
+                self.take_load(ticket);
                 self.fill_stats.discarded += 1;
                 Some(Loaded::Retry(min))
             }

@@ -4,7 +4,8 @@
 //! A version is the application's own number of a value, greater for a newer one. Of keys that hold nothing the newest
 //! version is remembered for a while ([`REMEMBERED`] keys): an answer from a server that lags is known for what it is.
 
-use std::num::NonZeroUsize;
+use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 
 use foldhash::fast::FixedState;
 use lru::LruCache;

@@ -4,6 +4,9 @@
 //! goes on from there, is told what changed meanwhile, and only then its values are readable. What the stream cannot
 //! replay is void. Values that no stream ever covered are the application's own: their age alone bounds them.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use wire::{Key, Position, Scope, Tag};
 
 use crate::follow::Kept;

@@ -1,6 +1,8 @@
 //! What JavaScript sets without asking: it takes a slot that was reserved for it, keeps the value, and tells of many at
 //! a time. Such entries get their names later, when something needs them, or off the critical path.
 
+use alloc::vec::Vec;
+
 use wire::Key;
 
 use crate::evict::Policy;

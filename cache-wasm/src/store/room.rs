@@ -104,7 +104,7 @@ impl Store {
         let Store { slots, categories, victims, .. } = self;
         let Category { evictor, members, .. } = &mut categories[index];
         evictor.victims(slots, members, count, now, |slot| is_spared(slots, slot, spared), victims);
-        let mut victims = std::mem::take(victims);
+        let mut victims = core::mem::take(victims);
         let any = !victims.is_empty();
         for slot in victims.drain(..) {
             let reason = match self.pressure {

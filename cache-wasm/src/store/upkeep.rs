@@ -69,7 +69,7 @@ impl Store {
         // The dictionary that others wait for may just have been made.
         self.to_pack.extend(category.unpacked.drain(..));
         let size = self.pool.stored_size(payload);
-        let charged = std::mem::replace(&mut self.slots.sizes[slot as usize], size);
+        let charged = core::mem::replace(&mut self.slots.sizes[slot as usize], size);
         category.bytes = category.bytes - u64::from(charged) + u64::from(size);
     }
 

@@ -1,0 +1,55 @@
+//! A hash table of numbers whose names lie elsewhere: the one shape of table in this crate.
+//!
+//! It is told hashes and asks back which number a name belongs to, through references to functions: each table with a
+//! type or a closure of its own would be another copy of the same code in the module that pages download.
+
+use core::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+/// A hash for the tables, the same in every run.
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    FixedState::with_seed(0).hash_one(bytes)
+}
+
+/// The hash of a name.
+pub fn hash_of(text: &str) -> u64 {
+    hash_bytes(text.as_bytes())
+}
+
+/// Numbers, each once, found by the hash of what they stand for.
+#[derive(Debug, Default)]
+pub struct Table(HashTable<u32>);
+
+impl Table {
+    /// The number of this hash that is the one.
+    pub fn find(&self, hash: u64, is_it: &dyn Fn(u32) -> bool) -> Option<u32> {
+        self.0.find(hash, |&number| is_it(number)).copied()
+    }
+
+    /// Adds a number. `rehash` tells the hash of any number that is here.
+    pub fn insert(&mut self, hash: u64, number: u32, rehash: &dyn Fn(u32) -> u64) {
+        self.0.insert_unique(hash, number, |&other| rehash(other));
+    }
+
+    /// Puts a number in the place of another of the same hash; `None` takes that out.
+    pub fn replace(&mut self, hash: u64, number: u32, by: Option<u32>) {
+        if let Ok(mut place) = self.0.find_entry(hash, |&other| other == number) {
+            match by {
+                Some(by) => *place.get_mut() = by,
+                None => drop(place.remove()),
+            }
+        }
+    }
+
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
