@@ -139,7 +139,7 @@ impl Budget {
         };
         let fraction = (FIRST_CREDIT / (1.0 + self.credits as f64 / COOLING)).max(LAST_CREDIT);
         // At least one: a budget of few bytes moves as well.
-        let wanted = ((self.total as f64 * fraction) as u64).max(1).min(room);
+        let wanted = ((self.total as f64 * fraction + 0.5) as u64).max(1).min(room);
         if wanted == 0 {
             return false;
         }
