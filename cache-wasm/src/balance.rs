@@ -45,6 +45,7 @@ impl Default for Balance {
 
 impl Balance {
     /// What an entry's age counts, given its uses: 1 for none, less for more.
+    #[inline(always)]
     pub fn discount(&self, frequency: u8) -> f32 {
         self.discounts[usize::from(frequency.min(FREQUENCY_MAX))]
     }

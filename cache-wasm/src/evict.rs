@@ -175,6 +175,7 @@ impl Evictor {
     }
 
     /// How much a member ought to leave. Per byte: of two as likely to be read again, the larger keeps more others out.
+    #[inline(always)]
     fn weight(&self, slots: &Slots, slot: Slot, now: f64) -> f32 {
         if now >= slots.expires[slot as usize] {
             return f32::INFINITY;
@@ -185,6 +186,7 @@ impl Evictor {
 }
 
 /// The bytes that an entry is charged with; one without any takes room nonetheless.
+#[inline(always)]
 fn size(slots: &Slots, slot: Slot) -> u32 {
     slots.sizes[slot as usize].max(1)
 }

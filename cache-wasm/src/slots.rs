@@ -60,8 +60,6 @@ pub struct Entry {
     pub version: Option<u64>,
     /// Its place in its category's member list.
     pub place: u32,
-    /// Handles that hold it: no eviction takes it.
-    pub holds: u32,
 }
 
 /// The tables. Only `uses`, `mail` and `tick` are shared; JavaScript hears of the others by effects.
@@ -76,6 +74,8 @@ pub struct Slots {
     pub stream: Vec<StreamRef>,
     /// Bytes that each entry is charged with. A table of its own, since eviction reads it of many.
     pub sizes: Vec<u32>,
+    /// Handles that hold each entry: no eviction takes it. A table of its own for the same reason.
+    pub holds: Vec<u16>,
     /// Until when each stream's entries may be read: index 0 is infinity, a stream that is not live minus infinity.
     pub lease: Vec<f64>,
     /// Arguments and results of bulk calls.
@@ -98,6 +98,7 @@ impl Slots {
             uses: vec![Cell::new(0); n],
             stream: vec![UNFOLLOWED; n],
             sizes: vec![0; n],
+            holds: vec![0; n],
             lease,
             mail: vec![Cell::new(0.0); MAIL],
             state: vec![Cell::new(0.0); State::COUNT],
@@ -151,6 +152,7 @@ impl Slots {
     }
 
     /// The clock of recency, in the place that `uses` has it. Insertions move it, and each hit of an `lru` category.
+    #[inline(always)]
     fn tick(&self) -> u32 {
         self.state[State::Tick as usize].get() as u32
     }
@@ -188,12 +190,14 @@ impl Slots {
     }
 
     /// Uses so far, up to [`FREQUENCY_MAX`].
+    #[inline(always)]
     pub fn frequency(&self, slot: Slot) -> u8 {
         (self.uses[slot as usize].get() & u32::from(FREQUENCY_MAX)) as u8
     }
 
     /// Ticks since the last use, of the 27 bits that are kept: it begins again after 134 million. `adaptive` then spares
     /// once more what so many insertions left alone; `lru` keeps its order by itself (`recency.rs`).
+    #[inline(always)]
     pub fn age(&self, slot: Slot) -> u32 {
         let last = self.uses[slot as usize].get() & !u32::from(FREQUENCY_MAX);
         self.tick().wrapping_sub(last) >> FREQUENCY_BITS
@@ -205,6 +209,7 @@ impl Slots {
         self.expires[slot as usize] = f64::NEG_INFINITY;
         self.stream[slot as usize] = UNFOLLOWED;
         self.sizes[slot as usize] = 0;
+        self.holds[slot as usize] = 0;
         self.uses[slot as usize].set(0);
         self.free.push(slot);
         Some(entry)
@@ -226,8 +231,9 @@ impl Slots {
     }
 
     /// Whether a handle holds the slot's entry.
+    #[inline(always)]
     pub fn is_held(&self, slot: Slot) -> bool {
-        self.get(slot).is_some_and(|entry| entry.holds > 0)
+        self.holds[slot as usize] > 0
     }
 
     /// Whether a read of the slot may hit now: within its age and within its stream's lease. JavaScript makes the same

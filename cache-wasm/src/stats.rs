@@ -47,7 +47,7 @@ impl CategoryStats {
         let (mut live_bytes, mut shared_bytes, mut held) = (0, 0, 0);
         for &slot in &category.members {
             let Some(entry) = store.slots.get(slot) else { continue };
-            held += u32::from(entry.holds > 0);
+            held += u32::from(store.slots.is_held(slot));
             match entry.content {
                 Content::Payload(payload) => {
                     let (size, references) = pool.size(payload);

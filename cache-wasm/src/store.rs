@@ -476,7 +476,7 @@ impl Store {
         let members = &mut self.categories[category as usize].members;
         let place = members.len() as u32;
         members.push(slot);
-        let entry = Entry { category, content: Content::Absent, seen, version, place, holds: 0 };
+        let entry = Entry { category, content: Content::Absent, seen, version, place };
         self.slots.fill(slot, entry, stream, expires);
         self.categories[category as usize].evictor.entered(&self.slots, slot);
     }
@@ -534,15 +534,17 @@ impl Store {
 
     /// Counts one handle more that holds a slot's entry.
     pub fn hold(&mut self, slot: Slot) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.holds += 1;
+        if self.slots.get(slot).is_some() {
+            let holds = &mut self.slots.holds[slot as usize];
+            *holds = holds.saturating_add(1);
         }
     }
 
     /// Counts one handle less.
     pub fn unhold(&mut self, slot: Slot) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.holds = entry.holds.saturating_sub(1);
+        if self.slots.get(slot).is_some() {
+            let holds = &mut self.slots.holds[slot as usize];
+            *holds = holds.saturating_sub(1);
         }
     }
 

@@ -47,14 +47,8 @@ impl Work {
     fn new() -> Work {
         let mut rng = Rng::with_seed(7);
         let mut slots = Slots::new(MEMBERS);
-        let entry = |number: u32| Entry {
-            category: 0,
-            content: Content::Absent,
-            seen: None,
-            version: None,
-            place: number,
-            holds: 0,
-        };
+        let entry =
+            |number: u32| Entry { category: 0, content: Content::Absent, seen: None, version: None, place: number };
         let take = |number| {
             let slot = slots.reserve().expect("room for all");
             slots.sizes[slot as usize] = 100 + number % 7;

@@ -43,7 +43,7 @@ impl Category {
     }
 
     fn entry(place: usize) -> Entry {
-        Entry { category: 0, content: Content::Absent, seen: None, version: None, place: place as u32, holds: 0 }
+        Entry { category: 0, content: Content::Absent, seen: None, version: None, place: place as u32 }
     }
 
     fn hash(key: u64) -> u64 {

@@ -315,7 +315,7 @@ impl Run {
         for (name, held) in &self.model {
             let slot = self.slot(*name).expect("what was put and not removed has a slot");
             let entry = slots.get(slot).expect("what was put and not removed is there");
-            assert_eq!((entry.category, entry.holds), (name.0, held.holds));
+            assert_eq!((entry.category, u32::from(slots.holds[slot as usize])), (name.0, held.holds));
             match &held.value {
                 Value::Bytes(bytes) => {
                     assert_eq!(store.payload(slot).as_ref(), Some(bytes), "{name:?}");
