@@ -7,17 +7,18 @@
 
 use crate::slots::FREQUENCY_MAX;
 
-/// Where the exponent begins and leans to: the best fixed one over the traces of `cargo xtask bench hit-ratio`.
+/// Where the exponent begins and leans to: among the best fixed ones over the traces of `cargo xtask bench hit-ratio`.
 const REST: f32 = 1.5;
 
-/// From recency alone to where the hundredfold age forgives six uses.
+/// From recency alone to where five uses outweigh the hundredfold age.
 const RANGE: [f32; 2] = [0.0, 2.5];
 
 /// How far one wrong eviction moves the exponent, for each doubling of uses that it lay off the average. Half and
 /// twice as much do as well to a thousandth of the optimum.
 const STEP: f32 = 0.02;
 
-/// How far it leans back at each, of its way to [`REST`]: noise then does not carry it off, evidence does.
+/// How far it leans back at each, of its way to [`REST`]: noise then does not carry it off, evidence does. Without it
+/// small caches lose two thousandths.
 const LEAN: f32 = 0.006;
 
 /// The weight of the newest victim in their average: the memory is some fifty victims long.

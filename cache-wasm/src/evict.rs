@@ -30,11 +30,13 @@ pub enum Policy {
     Lru,
 }
 
-/// Members looked at for each victim. Twice as many find a thousandth more; half as many lose five.
+/// Members looked at for each victim. Twice as many earn a thousandth of the best possible hits more, half as many lose
+/// up to sixteen.
 const SAMPLE: usize = 16;
 
-/// Of the entries of a category, the share that may be evicted until a return no longer proves an eviction wrong. What
-/// returns later would have been evicted by any policy; at one half, frequency is overrated.
+/// Of the entries of a category, the share that may be evicted until a return no longer proves an eviction wrong. A tenth
+/// to a half do alike. Without a bound, what returns at long last, and that is the popular, has frequency overrated, and
+/// learning earns nothing.
 const SOON: f32 = 0.25;
 
 /// The weight of the newest victim in the mean of their sizes.

@@ -3,6 +3,7 @@
 //! by them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     /// Name the benches and end
     #[arg(long)]
     list: bool,
+    /// Arguments of the bench's own, as `-- --traces FOLDER` of hit-ratio
+    #[arg(last = true)]
+    own: Vec<OsString>,
 }
 
 /// The names of all benches.
@@ -72,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Read before the minutes of measuring: a misspelt file is known at once.
     let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
     let json = workspace.target.join("bench").join(name).with_extension("json");
-    measure(&workspace, bench, args.runs, &json)?;
+    measure(&workspace, bench, args, &json)?;
     let text = fs::read_to_string(&json).with_context(|| format!("the bench did not write {}", json.display()))?;
     let mut report = Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
     report.summarise()?;
@@ -98,7 +102,7 @@ fn read_bars(workspace: &Workspace, bench: &str) -> Result<Vec<bars::Bar>> {
 }
 
 /// Lets the bench write `json`; what an earlier run left there is removed first.
-fn measure(workspace: &Workspace, bench: &Bench, runs: u32, json: &Path) -> Result<()> {
+fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
     let folder = json.parent().unwrap_or(&workspace.target);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     if json.exists() {
@@ -110,7 +114,7 @@ fn measure(workspace: &Workspace, bench: &Bench, runs: u32, json: &Path) -> Resu
             build::package(workspace)?;
             let mut node = Command::new("node");
             node.current_dir(&workspace.root);
-            node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &runs.to_string()]);
+            node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &args.runs.to_string()]);
             if let Some(chromium) = prerequisites::find_chromium()? {
                 node.env("CHROMIUM", chromium);
             }
@@ -120,7 +124,7 @@ fn measure(workspace: &Workspace, bench: &Bench, runs: u32, json: &Path) -> Resu
             workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
         }
     };
-    shell::run(command.arg("--json").arg(json))
+    shell::run(command.arg("--json").arg(json).args(&args.own))
 }
 
 /// What one run of a bench measured. Fields that it adds are kept.
