@@ -2,7 +2,7 @@
 //!
 //! Among the victims, all near the bar, frequency should not tell who comes back. Where those that soon return had
 //! been used more often than victims are on average, frequency counts too little, and the exponent rises; where less,
-//! it falls, towards plain recency at 0. It moves with evidence alone and leans back to [`REST`]. This module knows no
+//! it falls, towards plain recency at 0. It moves with evidence alone and leans back to where it began. This module knows no
 //! entry and no time.
 
 use crate::slots::FREQUENCY_MAX;

@@ -114,8 +114,8 @@ impl Evictor {
         self.ghosts.lose(key_hash, slots.frequency(slot));
     }
 
-    /// Adds up to `n` members that should leave to `out`, in no order, never one that is `spared`; none only where all
-    /// are. All are to leave before the next call.
+    /// Adds up to `n` members that should leave to `out`, never one that is `spared`; none only where all are. Under `lru`
+    /// the least recently used comes first, otherwise there is no order. All are to leave before the next call.
     pub fn victims(
         &mut self,
         slots: &Slots,
@@ -127,8 +127,8 @@ impl Evictor {
     ) {
         self.ghosts.reserve(members.len());
         match self.policy {
-            Policy::Lru => out.extend((0..n).map_while(|_| self.recency.take_oldest(slots, members, &spared))),
-            Policy::Adaptive if members.len() <= SAMPLE * n => {
+            Policy::Lru => self.recency.take_oldest(slots, members, n, spared, out),
+            Policy::Adaptive if members.len() / SAMPLE < n => {
                 self.ranked.clear();
                 for &slot in members.iter().filter(|&&slot| !spared(slot)) {
                     // Of positive numbers the bits are in order as well; the heap has the least first.

@@ -35,8 +35,16 @@ impl Recency {
         self.heap.push(Reverse((last_use(self.tick, slots, slot), slot)));
     }
 
-    /// Takes the least recently used member out of the order, that is not `spared`. It is to leave the category.
-    pub fn take_oldest(&mut self, slots: &Slots, members: &[Slot], spared: &impl Fn(Slot) -> bool) -> Option<Slot> {
+    /// Takes up to `n` members out of the order, the least recently used first and none that is `spared`, and adds them to
+    /// `out`. They are to leave the category.
+    pub fn take_oldest(
+        &mut self,
+        slots: &Slots,
+        members: &[Slot],
+        n: usize,
+        spared: impl Fn(Slot) -> bool,
+        out: &mut Vec<Slot>,
+    ) {
         self.catch_up(slots);
         if self.heap.len() > 2 * members.len() + SLACK {
             self.heap.clear();
@@ -44,11 +52,10 @@ impl Recency {
                 self.heap.push(Reverse((last_use(self.tick, slots, slot), slot)));
             }
         }
-        let oldest = self.search(slots, members, spared);
+        out.extend((0..n).map_while(|_| self.search(slots, members, &spared)));
         while let Some(spared) = self.spared.pop() {
             self.heap.push(spared);
         }
-        oldest
     }
 
     fn search(&mut self, slots: &Slots, members: &[Slot], spared: &impl Fn(Slot) -> bool) -> Option<Slot> {
