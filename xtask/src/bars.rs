@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::bench::Report;
 
@@ -21,15 +22,16 @@ pub(crate) struct Bar {
 }
 
 /// The bars of one bench, from the text of bars.toml; every table must be named after one of the `known` benches.
-pub(crate) fn parse(text: &str, bench: &str, known: &[&str]) -> Result<Vec<Bar>> {
-    let mut bars: BTreeMap<String, Vec<Bar>> = toml::from_str(text)?;
+pub(crate) fn parse<T: DeserializeOwned>(text: &str, bench: &str, known: &[&str]) -> Result<Vec<T>> {
+    let mut bars: BTreeMap<String, toml::Value> = toml::from_str(text)?;
     if let Some(unknown) = bars.keys().find(|name| !known.contains(&name.as_str())) {
         bail!("[[{unknown}]] names no bench; there are: {}", known.join(", "));
     }
-    match bars.remove(bench) {
-        Some(bars) if !bars.is_empty() => Ok(bars),
-        _ => bail!("there is no bar for {bench}, so nothing to check"),
+    let bars: Vec<T> = bars.remove(bench).map_or(Ok(Vec::new()), toml::Value::try_into)?;
+    if bars.is_empty() {
+        bail!("there is no bar for {bench}, so nothing to check");
     }
+    Ok(bars)
 }
 
 /// One line for every promise that the run breaks.
@@ -88,7 +90,7 @@ mod tests {
     #[test]
     fn a_misspelt_file_is_an_error() {
         let check = |text: &str, complaint: &str| {
-            let error = format!("{:#}", parse(text, "get", &["get", "set"]).expect_err("refused"));
+            let error = format!("{:#}", parse::<Bar>(text, "get", &["get", "set"]).expect_err("refused"));
             assert!(error.contains(complaint), "{error}");
         };
         check("", "there is no bar for get");
@@ -101,6 +103,6 @@ mod tests {
     #[test]
     fn the_projects_own_bars_can_be_read() {
         let known = crate::bench::names();
-        parse(include_str!("../bars.toml"), "get", &known).expect("bars for get");
+        parse::<Bar>(include_str!("../bars.toml"), "get", &known).expect("bars for get");
     }
 }

@@ -11,10 +11,14 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::Workspace;
-use crate::{bars, build, prerequisites, shell, wasm};
+use crate::{bars, build, prerequisites, shell, size, wasm};
 
 /// Every bench, with what it measures; NAME's script is cache-wasm/bench/NAME.mjs.
-const BENCHES: [(&str, &str); 1] = [("get", "one read that hits, against other caches")];
+const BENCHES: [(&str, &str); 2] = [
+    ("get", "one read that hits, against other caches"),
+    // Nothing is timed and there are no peers: it has a module of its own.
+    (size::NAME, "the bytes that an application ships"),
+];
 
 /// What to measure, and how strictly.
 #[derive(clap::Args)]
@@ -45,6 +49,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Ok(());
     };
     let workspace = Workspace::find()?;
+    if name == size::NAME {
+        wasm::build(&workspace)?;
+        build::package(&workspace)?;
+        return size::run(&workspace, args.check);
+    }
     // Read before the minutes of measuring: a misspelt file is known at once.
     let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
     wasm::build(&workspace)?;
