@@ -20,6 +20,7 @@ pub mod manager;
 pub mod pack;
 pub mod pool;
 pub mod prefetch;
+pub mod recent;
 pub mod replica;
 pub mod segments;
 pub mod session;
@@ -27,7 +28,6 @@ pub mod slots;
 pub mod stats;
 pub mod store;
 pub mod subs;
-pub mod table;
 pub mod tags;
 
 #[cfg(target_arch = "wasm32")]
