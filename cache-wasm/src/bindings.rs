@@ -62,14 +62,16 @@ fn whole(version: Option<f64>) -> Option<u64> {
     version.filter(|version| *version >= 0.0).map(|version| version as u64)
 }
 
-/// Values are JSON text; what is not UTF-8 came from a fetcher, and shows where.
+/// Values are JSON text. What is not UTF-8 came from a fetcher, and shows by its characters that are not ASCII: all of
+/// them are replaced.
 fn text_of(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let replaced = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { char::REPLACEMENT_CHARACTER };
+    String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().map(replaced).collect())
 }
 
-fn filled_parts(filled: Filled) -> Vec<JsValue> {
+fn filled_parts(filled: &Filled) -> Vec<JsValue> {
     match filled {
-        Filled::Stored(slot) => vec!["stored".into(), slot.into()],
+        Filled::Stored(slot) => vec!["stored".into(), (*slot).into()],
         Filled::Absent => vec!["absent".into()],
         Filled::Delivered => vec!["delivered".into()],
         Filled::Retry(min) => vec!["retry".into(), min.map(|min| min.to_string()).into()],
@@ -421,7 +423,7 @@ impl Core {
         let bytes = bytes.map(Vec::into_boxed_slice);
         let answer = Answer { as_of: position(as_of), version: whole(version), bytes, tags, ttl };
         let filled = self.manager.end_fill(ticket, answer, now);
-        Ok(tuple(&filled_parts(self.done(filled))))
+        Ok(tuple(&filled_parts(&self.done(filled))))
     }
 
     /// Ends fills with the answer for all of them: for each that it names `[ticket, json | undefined, ...]`, and what
@@ -434,7 +436,7 @@ impl Core {
         let parts = self.manager.end_fills(tickets, body, now).map_err(message);
         let parts = self.done(parts)?.into_iter().map(|(ticket, filled, bytes)| {
             let mut part = vec![ticket.into(), bytes.map(|bytes| text_of(bytes.into())).into()];
-            part.extend(filled_parts(filled));
+            part.extend(filled_parts(&filled));
             tuple(&part)
         });
         Ok(parts.collect())
@@ -564,8 +566,8 @@ impl Core {
     /// # Errors
     /// A message, for a text that is no key.
     pub fn teach(&mut self, context: &str, total: u32, keys: Vec<String>, counts: &[u32]) -> Result<(), JsValue> {
-        let keys = keys.iter().map(|text| key(text)).collect::<Result<Vec<_>, _>>()?;
-        let next: Vec<(Key, u32)> = keys.into_iter().zip(counts.iter().copied()).collect();
+        let next = keys.into_iter().zip(counts).map(|(text, &count)| Ok((key(&text)?, count)));
+        let next = next.collect::<Result<Vec<(Key, u32)>, JsValue>>()?;
         self.manager.teach(key(context)?, total, &next);
         Ok(())
     }

@@ -6,11 +6,11 @@
 
 use alloc::vec::Vec;
 
+use hot_paths::{Table, hash_of};
 use wire::key::ROOT_SEGMENTS;
 use wire::{Key, Scope};
 
 use crate::slots::Slot;
-use crate::table::{Table, hash_of};
 
 /// No slot, and no node.
 const NONE: u32 = u32::MAX;
@@ -46,7 +46,7 @@ struct Node {
 
 impl Node {
     fn text(&self) -> &str {
-        &self.key.as_str()[..usize::from(self.length)]
+        self.key.as_str().get(..usize::from(self.length)).unwrap_or_default()
     }
 }
 

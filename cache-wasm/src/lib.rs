@@ -23,6 +23,7 @@ pub mod pack;
 pub mod pool;
 pub mod prefetch;
 pub mod recency;
+pub mod recent;
 pub mod replica;
 pub mod segments;
 pub mod session;
@@ -30,7 +31,6 @@ pub mod slots;
 pub mod stats;
 pub mod store;
 pub mod subs;
-pub mod table;
 pub mod tags;
 
 #[cfg(target_arch = "wasm32")]

@@ -4,10 +4,9 @@
 //! do. When what comes no longer shrinks as it did, a new dictionary is made; the old one stays while a payload needs
 //! it. Nothing here decides when to pack.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
-use lz4_flex::block::{compress_into_with_dict, decompress_into_with_dict, get_maximum_output_size};
+use hot_paths::lz4;
 
 /// Bytes of samples that make a dictionary. LZ4 reaches back 64 KiB, which dictionary and payload share.
 const DICTIONARY: usize = 16 << 10;
@@ -96,15 +95,14 @@ impl Packer {
             return self.pack(category, raw);
         };
         let Some(dictionary) = self.dictionaries[usize::from(id)].as_mut() else { return Packed::Not };
-        let mut packed = vec![0; get_maximum_output_size(raw.len())];
-        let length = compress_into_with_dict(raw, &mut packed, &dictionary.bytes).unwrap_or(usize::MAX);
+        let packed = lz4::pack(raw, &dictionary.bytes);
+        let length = packed.len();
         training.window.payloads += 1;
         training.window.raw += raw.len() as u64;
         training.window.packed += length.min(raw.len()) as u64;
         let is_smaller = length < raw.len() - raw.len() / 8;
         if is_smaller {
             dictionary.users += 1;
-            packed.truncate(length);
         }
         self.watch(category);
         if is_smaller { Packed::Smaller(id, packed) } else { Packed::Not }
@@ -148,14 +146,10 @@ impl Packer {
 
     /// A payload's raw bytes, from what [`Packer::pack`] made of them.
     pub fn unpack(&self, id: DictionaryId, packed: &[u8], raw_length: usize) -> Vec<u8> {
-        let mut raw = vec![0; raw_length];
         let dictionary = self.dictionaries.get(usize::from(id)).and_then(Option::as_ref);
         let bytes = dictionary.map_or(&[][..], |dictionary| &dictionary.bytes);
-        match decompress_into_with_dict(packed, &mut raw, bytes) {
-            Ok(length) if length == raw_length => raw,
-            // What was packed here comes out again; nothing else is given to it.
-            _ => Vec::new(),
-        }
+        // What was packed here comes out again; nothing else is given to it.
+        lz4::unpack(packed, raw_length, bytes).unwrap_or_default()
     }
 
     /// Counts one user of a dictionary less; the last one frees it.

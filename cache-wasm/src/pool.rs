@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::pack::{DictionaryId, Packed, Packer};
 use crate::segments::{Backing, Place, Segments};
-use crate::table::{Table, hash_bytes};
+use hot_paths::{Table, hash_bytes};
 
 /// The name of a stored payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,15 +5,14 @@
 //! stretch at most `START + TRICKLE * reads + (REFUND - COST) * used` guesses are wasted. This module fetches nothing.
 
 use alloc::vec::Vec;
-use core::num::NonZeroUsize;
 
-use foldhash::fast::FixedState;
-use lru::LruCache;
 use serde::Serialize;
 use wire::Key;
 
+use crate::recent::Recent;
+
 /// Keys whose successors are known; the one that was read or taught longest ago leaves first.
-const CONTEXTS: NonZeroUsize = NonZeroUsize::new(4_096).expect("more than 0");
+const CONTEXTS: usize = 4_096;
 /// Successors that are known of each.
 const NEXT_MAX: usize = 8;
 /// Guesses after one read.
@@ -74,7 +73,7 @@ pub struct PrefetchStats {
 /// The model and the bucket.
 #[derive(Debug)]
 pub struct Prefetcher {
-    contexts: LruCache<Key, Context, FixedState>,
+    contexts: Recent<Context>,
     last: Option<Key>,
     credit: f64,
     /// Guesses that were fetched and not read yet.
@@ -98,7 +97,7 @@ pub enum Fate {
 impl Default for Prefetcher {
     fn default() -> Prefetcher {
         Prefetcher {
-            contexts: LruCache::with_hasher(CONTEXTS, FixedState::with_seed(0)),
+            contexts: Recent::new(CONTEXTS),
             last: None,
             credit: START,
             waiting: Vec::new(),
@@ -114,12 +113,12 @@ impl Prefetcher {
     pub fn read(&mut self, key: &Key) {
         self.credit = (self.credit + TRICKLE).min(FULL);
         let Some(last) = self.last.replace(key.clone()).filter(|last| last != key) else { return };
-        self.contexts.get_or_insert_mut(last, Context::default).count(key, 1);
+        self.contexts.get_mut(last).count(key, 1);
     }
 
     /// Takes over what all readers do: of `total` reads after `context`, so many were of `key`.
     pub fn teach(&mut self, context: Key, total: u32, next: &[(Key, u32)]) {
-        let known = self.contexts.get_or_insert_mut(context, Context::default);
+        let known = self.contexts.get_mut(context);
         let rest = total.saturating_sub(next.iter().map(|(_, count)| count).sum());
         known.total = known.total.saturating_add(rest);
         for (key, count) in next {

@@ -5,10 +5,10 @@
 
 use alloc::vec::Vec;
 
+use hot_paths::{Table, hash_bytes, hash_of};
 use wire::Tag;
 
 use crate::slots::Slot;
-use crate::table::{Table, hash_bytes, hash_of};
 
 /// A tag's entries, each with the number that the tag has among the entry's own.
 #[derive(Debug)]

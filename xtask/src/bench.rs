@@ -13,16 +13,27 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::Workspace;
-use crate::{bars, build, prerequisites, shell, wasm};
+use crate::{bars, build, prerequisites, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 2] = [
-    Bench { name: "get", what: "one read that hits, against other caches", program: Program::Script },
+const BENCHES: [Bench; 5] = [
+    Bench {
+        name: "get",
+        what: "a read that hits and a write that evicts, against other caches",
+        program: Program::Script,
+    },
     Bench {
         name: "hit-ratio",
         what: "how many reads hit, against other caches and the best possible; needs the traces of ../shared/traces",
         program: Program::Example("hit_ratio"),
     },
+    Bench { name: "invalidate", what: "a scope invalidated among 100,000 keys", program: Program::Script },
+    Bench {
+        name: "memory",
+        what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
+        program: Program::Script,
+    },
+    Bench { name: size::NAME, what: "the bytes that an application ships", program: Program::Size },
 ];
 
 struct Bench {
@@ -38,6 +49,8 @@ enum Program {
     Script,
     /// An example of cache-wasm, native, with nothing random in it: one run is all.
     Example(&'static str),
+    /// Nothing is timed and there are no peers: it has a module of its own.
+    Size,
 }
 
 /// What to measure, and how strictly.
@@ -73,6 +86,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let bench = BENCHES.iter().find(|bench| bench.name == name).with_context(|| format!("no bench {name}"))?;
     let workspace = Workspace::find()?;
+    if matches!(bench.program, Program::Size) {
+        wasm::build(&workspace)?;
+        build::package(&workspace)?;
+        return size::run(&workspace, args.check);
+    }
     // Read before the minutes of measuring: a misspelt file is known at once.
     let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
     let json = workspace.target.join("bench").join(name).with_extension("json");
@@ -120,6 +138,7 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             }
             node
         }
+        Program::Size => bail!("the size is not a report of samples"),
         Program::Example(name) => {
             workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
         }
@@ -132,7 +151,7 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
 pub(crate) struct Report {
     name: String,
     /// Of all samples.
-    unit: String,
+    pub(crate) unit: String,
     /// The row that the others are held against.
     pub(crate) subject: String,
     environments: BTreeMap<String, Environment>,
@@ -174,14 +193,13 @@ impl Report {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// The subject's median over that of a row, in one environment.
-    pub(crate) fn ratio(&self, environment: &str, against: &str) -> Result<f64> {
+    /// The median of a row, in one environment.
+    pub(crate) fn median(&self, environment: &str, row: &str) -> Result<f64> {
         let Some(found) = self.environments.get(environment) else {
             let there: Vec<&str> = self.environments.keys().map(String::as_str).collect();
             bail!("no environment {environment:?}; there are: {}", there.join(", "));
         };
-        let median = |name| found.row(name, environment)?.median();
-        Ok(median(&self.subject)? / median(against)?)
+        found.row(row, environment)?.median()
     }
 
     /// Gives every row its summary; an environment without rows, or a row without usable samples, is an error.
@@ -266,7 +284,7 @@ mod tests {
             report.summarise().expect("usable");
             let [min, median, max, ratio] = expected;
             assert_eq!(report.environments["node"].rows[1].summary, Some(Summary { min, median, max, ratio }));
-            assert_eq!(report.ratio("node", "x").expect("a ratio"), ratio);
+            assert_eq!(report.median("node", "x").expect("a median"), median);
         };
         check("[60]", [60.0, 60.0, 60.0, 0.5]);
         check("[90, 20, 15]", [15.0, 20.0, 90.0, 1.5]);

@@ -9,6 +9,7 @@ mod demo;
 mod prerequisites;
 mod servers;
 mod shell;
+mod size;
 mod supervise;
 mod test;
 mod wasm;

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow, bail};
 use clap::builder::PossibleValuesParser;
 
 use crate::workspace::{Profile, Workspace};
-use crate::{build, demo, prerequisites, shell, wasm};
+use crate::{build, demo, prerequisites, shell, size, wasm};
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ enum Outcome {
 }
 
 /// In the order they run.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step { name: "prerequisites", what: "wasm target, Node.js and Chromium; installs what it can", run: prerequisites },
     Step { name: "format", what: "cargo fmt --check", run: format },
     Step { name: "clippy", what: "clippy for this machine, warnings denied", run: clippy },
@@ -47,6 +47,11 @@ const STEPS: [Step; 15] = [
     Step { name: "rust-doc", what: "Rust tests in documentation", run: rust_doc },
     Step { name: "wasm", what: "build the WebAssembly module", run: |workspace| passed(wasm::build(workspace)) },
     Step { name: "package", what: "build the npm package", run: |workspace| passed(build::package(workspace)) },
+    Step {
+        name: "size",
+        what: "the package within its budget of bytes",
+        run: |workspace| passed(size::run(workspace, true)),
+    },
     Step { name: "package-test", what: "tests of the npm package", run: package_test },
     Step { name: "www", what: "build the page", run: |workspace| passed(build::www(workspace)) },
     Step { name: "server", what: "build the server and the simulated upstream", run: server },

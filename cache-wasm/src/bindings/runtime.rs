@@ -5,10 +5,10 @@
 
 use core::panic::PanicInfo;
 
-use dlmalloc::GlobalDlmalloc;
+use talc::wasm::{WasmDynamicTalc, new_wasm_dynamic_allocator};
 
 #[global_allocator]
-static MEMORY: GlobalDlmalloc = GlobalDlmalloc;
+static MEMORY: WasmDynamicTalc = new_wasm_dynamic_allocator();
 
 #[panic_handler]
 fn trap(_: &PanicInfo) -> ! {

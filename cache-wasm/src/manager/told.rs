@@ -5,24 +5,22 @@
 //! version is remembered for a while ([`REMEMBERED`] keys): an answer from a server that lags is known for what it is.
 
 use alloc::vec::Vec;
-use core::num::NonZeroUsize;
 
-use foldhash::fast::FixedState;
-use lru::LruCache;
 use wire::{Key, Scope, Tag};
 
 use crate::manager::Manager;
+use crate::recent::Recent;
 use crate::slots::{Slot, UNFOLLOWED};
 use crate::store::{Given, Origin, Put, PutError, Reason};
 
 /// Keys whose newest version is remembered without a value.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4_096).expect("more than 0");
+const REMEMBERED: usize = 4_096;
 
 /// Newest versions of keys that hold nothing.
-pub(super) type Versions = LruCache<Key, u64, FixedState>;
+pub(super) type Versions = Recent<u64>;
 
 pub(super) fn no_versions() -> Versions {
-    LruCache::with_hasher(REMEMBERED, FixedState::with_seed(0))
+    Recent::new(REMEMBERED)
 }
 
 /// What became of a pushed value.
@@ -83,7 +81,7 @@ impl Manager {
             }
             Some(version) => {
                 self.fills.raise_version(&told.key, version);
-                self.versions.pop(&told.key);
+                self.versions.remove(&told.key);
                 self.drop_older(&told.key, told.category, version);
             }
         }
@@ -153,7 +151,7 @@ impl Manager {
         for slot in self.store.slots_of(key) {
             self.store.remove(slot, Reason::Invalidated);
         }
-        self.versions.put(key.clone(), version);
+        *self.versions.get_mut(key.clone()) = version;
         true
     }
 

@@ -9,11 +9,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 /// A hash for the tables, the same in every run.
+#[inline(never)]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
     FixedState::with_seed(0).hash_one(bytes)
 }
 
 /// The hash of a name.
+#[inline(never)]
 pub fn hash_of(text: &str) -> u64 {
     hash_bytes(text.as_bytes())
 }
@@ -24,16 +26,19 @@ pub struct Table(HashTable<u32>);
 
 impl Table {
     /// The number of this hash that is the one.
+    #[inline(never)]
     pub fn find(&self, hash: u64, is_it: &dyn Fn(u32) -> bool) -> Option<u32> {
         self.0.find(hash, |&number| is_it(number)).copied()
     }
 
     /// Adds a number. `rehash` tells the hash of any number that is here.
+    #[inline(never)]
     pub fn insert(&mut self, hash: u64, number: u32, rehash: &dyn Fn(u32) -> u64) {
         self.0.insert_unique(hash, number, |&other| rehash(other));
     }
 
     /// Puts a number in the place of another of the same hash; `None` takes that out.
+    #[inline(never)]
     pub fn replace(&mut self, hash: u64, number: u32, by: Option<u32>) {
         if let Ok(mut place) = self.0.find_entry(hash, |&other| other == number) {
             match by {
@@ -44,11 +49,13 @@ impl Table {
     }
 
     /// How many numbers.
+    #[inline(never)]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether there are none.
+    #[inline(never)]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
