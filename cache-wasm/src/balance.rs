@@ -46,9 +46,8 @@ impl Default for Balance {
 
 impl Balance {
     /// What an entry's age counts, given its uses: 1 for none, less for more.
-    #[inline(always)]
-    pub fn discount(&self, frequency: u8) -> f32 {
-        self.discounts[usize::from(frequency.min(FREQUENCY_MAX))]
+    pub fn discounts(&self) -> &[f32; FREQUENCY_MAX as usize + 1] {
+        &self.discounts
     }
 
     /// An entry of so many uses was evicted.
@@ -107,18 +106,18 @@ mod tests {
     fn it_begins_between_the_root_and_the_square_of_uses() {
         let balance = Balance::default();
         for (frequency, expected) in [(0, 1.0), (3, 0.125), (15, 1.0 / 64.0)] {
-            assert!((balance.discount(frequency) - expected).abs() < 1e-6, "{frequency}");
+            assert!((balance.discounts()[frequency] - expected).abs() < 1e-6, "{frequency}");
         }
     }
 
     #[test]
     fn where_the_rarely_used_return_recency_decides() {
-        assert_eq!(learned(3, 0).discount(31), 1.0);
+        assert_eq!(learned(3, 0).discounts()[31], 1.0);
     }
 
     #[test]
     fn where_the_often_used_return_frequency_counts_more() {
-        assert!((learned(0, 7).discount(3) - 1.0 / 32.0).abs() < 1e-6);
+        assert!((learned(0, 7).discounts()[3] - 1.0 / 32.0).abs() < 1e-6);
     }
 
     #[test]

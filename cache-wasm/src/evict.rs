@@ -10,7 +10,7 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use fastrand::Rng;
+use hot_paths::sample::SAMPLE;
 use serde::Serialize;
 
 use crate::balance::Balance;
@@ -29,10 +29,6 @@ pub enum Policy {
     /// The least recently used. Every hit needs a tick of its own.
     Lru,
 }
-
-/// Members looked at for each victim. Twice as many earn a thousandth of the best possible hits more, half as many lose
-/// up to sixteen.
-const SAMPLE: usize = 16;
 
 /// Of the entries of a category, the share that may be evicted until a return no longer proves an eviction wrong. A tenth
 /// to a half do alike. Without a bound, what returns at long last, and that is the popular, has frequency overrated, and
@@ -55,7 +51,8 @@ pub struct Welcome {
 #[derive(Debug)]
 pub struct Evictor {
     policy: Policy,
-    rng: Rng,
+    /// The state of the generator that samples are drawn by; not 0.
+    random: u64,
     ghosts: Ghosts,
     balance: Balance,
     recency: Recency,
@@ -71,7 +68,7 @@ impl Evictor {
     pub fn new(policy: Policy, seed: u64) -> Evictor {
         Evictor {
             policy,
-            rng: Rng::with_seed(seed),
+            random: seed | 1,
             ghosts: Ghosts::default(),
             balance: Balance::default(),
             recency: Recency::default(),
@@ -99,7 +96,7 @@ impl Evictor {
 
     /// A victim is about to leave. One that never got a name leaves no ghost.
     pub fn evicted(&mut self, slots: &Slots, key_hash: Option<u64>, slot: Slot) {
-        let (frequency, size) = (slots.frequency(slot), size(slots, slot));
+        let (frequency, size) = (slots.frequency(slot), slots.sizes[slot as usize].max(1));
         self.balance.evicted(frequency);
         // The first stands for all before there is a mean.
         let mean = if self.victim_size == 0.0 { size as f32 } else { self.victim_size };
@@ -114,25 +111,27 @@ impl Evictor {
         self.ghosts.lose(key_hash, slots.frequency(slot));
     }
 
-    /// Adds up to `n` members that should leave to `out`, never one that is `spared`; none only where all are. Under `lru`
-    /// the least recently used comes first, otherwise there is no order. All are to leave before the next call.
+    /// Adds up to `n` members that should leave to `out`, never one that handles hold, nor `spared`; none only where that
+    /// is all of them. Under `lru` the least recently used comes first, otherwise there is no order. All are to leave
+    /// before the next call.
     pub fn victims(
         &mut self,
         slots: &Slots,
         members: &[Slot],
         n: usize,
         now: f64,
-        spared: impl Fn(Slot) -> bool,
+        spared: Option<Slot>,
         out: &mut Vec<Slot>,
     ) {
         self.ghosts.reserve(members.len());
+        let looks = slots.looks(self.balance.discounts(), now, spared);
         match self.policy {
-            Policy::Lru => self.recency.take_oldest(slots, members, n, spared, out),
+            Policy::Lru => self.recency.take_oldest(slots, members, n, |slot| looks.is_spared(slot), out),
             Policy::Adaptive if members.len() / SAMPLE < n => {
                 self.ranked.clear();
-                for &slot in members.iter().filter(|&&slot| !spared(slot)) {
+                for &slot in members.iter().filter(|&&slot| !looks.is_spared(slot)) {
                     // Of positive numbers the bits are in order as well; the heap has the least first.
-                    self.ranked.push(Reverse((!u64::from(self.weight(slots, slot, now).to_bits()), slot)));
+                    self.ranked.push(Reverse((!u64::from(looks.weight(slot).to_bits()), slot)));
                 }
                 out.extend((0..n).map_while(|_| self.ranked.pop()).map(|Reverse((_, slot))| slot));
             }
@@ -140,55 +139,12 @@ impl Evictor {
                 // Every n-th member is one part, and of each part the worst leaves: no two victims are the same, and
                 // none has to come from where the list holds what is dear.
                 for first in 0..n {
-                    let worst = self.worst_of(slots, members, first, n, now, &spared);
+                    let worst = looks.worst_of(members, first, n, &mut self.random);
                     // The whole sample may be spared; then anyone of the part that is not.
-                    let anyone = || members[first..].iter().step_by(n).copied().find(|&slot| !spared(slot));
+                    let anyone = || members[first..].iter().step_by(n).copied().find(|&slot| !looks.is_spared(slot));
                     out.extend(worst.or_else(anyone));
                 }
             }
         }
     }
-
-    /// Of every `step`-th member the one that should leave most among a sample, one of each of [`SAMPLE`] equal
-    /// stretches.
-    fn worst_of(
-        &mut self,
-        slots: &Slots,
-        members: &[Slot],
-        first: usize,
-        step: usize,
-        now: f64,
-        spared: &impl Fn(Slot) -> bool,
-    ) -> Option<Slot> {
-        let count = (members.len() - first).div_ceil(step) as u64;
-        let mut worst = (-1.0, None);
-        let mut random = 0;
-        for i in 0..SAMPLE as u64 {
-            // Sixteen bits place a member well enough within a stretch.
-            random = if i % 4 == 0 { self.rng.u64(..) } else { random >> 16 };
-            let at = count * (i << 16 | random & 0xffff) / ((SAMPLE as u64) << 16);
-            let slot = members[first + at as usize * step];
-            let weight = self.weight(slots, slot, now);
-            if weight > worst.0 && !spared(slot) {
-                worst = (weight, Some(slot));
-            }
-        }
-        worst.1
-    }
-
-    /// How much a member ought to leave. Per byte: of two as likely to be read again, the larger keeps more others out.
-    #[inline(always)]
-    fn weight(&self, slots: &Slots, slot: Slot, now: f64) -> f32 {
-        if now >= slots.expires[slot as usize] {
-            return f32::INFINITY;
-        }
-        let idle = (slots.age(slot) + 1) as f32;
-        idle * self.balance.discount(slots.frequency(slot)) * size(slots, slot) as f32
-    }
-}
-
-/// The bytes that an entry is charged with; one without any takes room nonetheless.
-#[inline(always)]
-fn size(slots: &Slots, slot: Slot) -> u32 {
-    slots.sizes[slot as usize].max(1)
 }

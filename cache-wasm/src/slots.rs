@@ -8,6 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::Cell;
 
+use hot_paths::sample::Looks;
 use wire::Position;
 
 use crate::pool::PayloadId;
@@ -201,6 +202,13 @@ impl Slots {
     pub fn age(&self, slot: Slot) -> u32 {
         let last = self.uses[slot as usize].get() & !u32::from(FREQUENCY_MAX);
         self.tick().wrapping_sub(last) >> FREQUENCY_BITS
+    }
+
+    /// What eviction looks at.
+    pub fn looks<'a>(&'a self, discounts: &'a [f32; 32], now: f64, spared: Option<Slot>) -> Looks<'a> {
+        let Slots { uses, expires, sizes, holds, .. } = self;
+        let spared = spared.unwrap_or(Slot::MAX);
+        Looks { uses, expires, sizes, holds, discounts, tick: self.tick(), now, spared }
     }
 
     /// Frees a slot and gives back what it held.

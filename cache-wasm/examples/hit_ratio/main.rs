@@ -29,7 +29,10 @@ const CAPACITIES: [f64; 3] = [0.001, 0.01, 0.1];
 const LARGEST_ENTRY: u64 = 10;
 
 fn main() -> ExitCode {
-    let result = arguments().and_then(|(traces, json)| run(&traces, json.as_deref()));
+    let result = arguments().and_then(|arguments| match &arguments.day {
+        Some(file) => write_day(&arguments.traces, file),
+        None => run(&arguments.traces, arguments.json.as_deref()),
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,20 +42,34 @@ fn main() -> ExitCode {
     }
 }
 
-/// `[--json FILE] [--traces FOLDER]`
-fn arguments() -> Result<(PathBuf, Option<PathBuf>), String> {
+struct Arguments {
+    traces: PathBuf,
+    json: Option<PathBuf>,
+    /// Where one day's keys go, as a list in JSON; nothing else is done then.
+    day: Option<PathBuf>,
+}
+
+/// `[--json FILE] [--traces FOLDER] [--day FILE]`
+fn arguments() -> Result<Arguments, String> {
     let mut traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces");
-    let mut json = None;
+    let (mut json, mut day) = (None, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().map(PathBuf::from).ok_or_else(|| format!("{name} is given no value"));
         match name.as_str() {
             "--traces" => traces = value?,
             "--json" => json = Some(value?),
-            _ => return Err(format!("{name} is unknown; there are --json FILE and --traces FOLDER")),
+            "--day" => day = Some(value?),
+            _ => return Err(format!("{name} is unknown; there are --json FILE, --traces FOLDER and --day FILE")),
         }
     }
-    Ok((traces, json))
+    Ok(Arguments { traces, json, day })
+}
+
+/// What `cargo xtask bench session` reads on.
+fn write_day(folder: &Path, file: &Path) -> Result<(), String> {
+    let keys = serde_json::json!(traces::busiest_day(folder)?).to_string();
+    std::fs::write(file, keys).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 fn run(folder: &Path, json: Option<&Path>) -> Result<(), String> {

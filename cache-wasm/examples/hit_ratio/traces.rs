@@ -78,18 +78,34 @@ pub(crate) fn read_all(folder: &Path) -> Result<Vec<Trace>, String> {
         Ok(Trace::new(name, &words(&bytes, u32::from_be_bytes), None))
     });
     let columns = COLUMNS.into_iter().map(|(name, file)| {
-        let bytes = unpack(&folder.join(file), |packed, bytes| {
-            let mut decoder = ruzstd::decoding::StreamingDecoder::new(packed).map_err(|error| error.to_string())?;
-            decoder.read_to_end(bytes).map_err(|error| error.to_string())
-        })?;
-        let words = words(&bytes, u32::from_le_bytes);
-        let n = *words.first().unwrap_or(&0) as usize;
-        match (words.get(1..1 + n), words.get(1 + n..1 + 2 * n)) {
-            (Some(keys), Some(sizes)) => Ok(Trace::new(name, keys, Some(sizes))),
-            _ => Err(format!("{file} ends before its {n} keys and sizes do")),
-        }
+        let [keys, sizes, _] = columns(folder, file)?;
+        Ok(Trace::new(name, &keys, Some(&sizes)))
     });
     cache2k.chain(columns).collect()
+}
+
+/// The keys of a site's busiest day, as they were read: those of the trace `apache`.
+pub(crate) fn busiest_day(folder: &Path) -> Result<Vec<u32>, String> {
+    const DAY_SECONDS: u32 = 24 * 60 * 60;
+    let [keys, _, times] = columns(folder, COLUMNS[1].1)?;
+    let until = |from: usize| times[from..].partition_point(|&time| time < times[from] + DAY_SECONDS) + from;
+    let from = (0..keys.len()).max_by_key(|&from| until(from) - from).unwrap_or(0);
+    Ok(keys.get(from..until(from)).unwrap_or_default().to_vec())
+}
+
+/// A trace's keys, sizes and times.
+fn columns(folder: &Path, file: &str) -> Result<[Vec<u32>; 3], String> {
+    let bytes = unpack(&folder.join(file), |packed, bytes| {
+        let mut decoder = ruzstd::decoding::StreamingDecoder::new(packed).map_err(|error| error.to_string())?;
+        decoder.read_to_end(bytes).map_err(|error| error.to_string())
+    })?;
+    let words = words(&bytes, u32::from_le_bytes);
+    let n = *words.first().unwrap_or(&0) as usize;
+    let column = |number: usize| words.get(1 + number * n..1 + (number + 1) * n).map(<[u32]>::to_vec);
+    match (column(0), column(1), column(2)) {
+        (Some(keys), Some(sizes), Some(times)) => Ok([keys, sizes, times]),
+        _ => Err(format!("{file} ends before its {n} keys, sizes and times do")),
+    }
 }
 
 fn unpack(path: &Path, decode: impl Fn(&[u8], &mut Vec<u8>) -> Result<usize, String>) -> Result<Vec<u8>, String> {

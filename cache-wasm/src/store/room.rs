@@ -1,7 +1,7 @@
 //! How room is made: within a category's limits, within the one budget, and under pressure.
 
 use crate::category::Category;
-use crate::slots::{Slot, Slots};
+use crate::slots::Slot;
 use crate::store::{Pressure, Reason, Store};
 
 impl Store {
@@ -103,7 +103,7 @@ impl Store {
     fn evict_some(&mut self, index: usize, count: usize, spared: Option<Slot>, now: f64) -> bool {
         let Store { slots, categories, victims, .. } = self;
         let Category { evictor, members, .. } = &mut categories[index];
-        evictor.victims(slots, members, count, now, |slot| is_spared(slots, slot, spared), victims);
+        evictor.victims(slots, members, count, now, spared, victims);
         let mut victims = core::mem::take(victims);
         let any = !victims.is_empty();
         for slot in victims.drain(..) {
@@ -117,8 +117,4 @@ impl Store {
         self.victims = victims;
         any
     }
-}
-
-fn is_spared(slots: &Slots, slot: Slot, spared: Option<Slot>) -> bool {
-    Some(slot) == spared || slots.is_held(slot)
 }

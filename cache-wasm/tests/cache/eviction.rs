@@ -80,9 +80,12 @@ impl Category {
     }
 
     fn victims(&mut self, n: usize, spared: &[u64]) -> Vec<u64> {
-        let spared: Vec<Slot> = spared.iter().map(|key| self.keys[key]).collect();
+        for key in spared {
+            self.slots.holds[self.keys[key] as usize] = 1;
+        }
         let mut out = Vec::new();
-        self.evictor.victims(&self.slots, &self.members, n, 100.0, |slot| spared.contains(&slot), &mut out);
+        self.evictor.victims(&self.slots, &self.members, n, 100.0, None, &mut out);
+        self.slots.holds.fill(0);
         out.iter().map(|slot| self.names[slot]).collect()
     }
 
