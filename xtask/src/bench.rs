@@ -12,11 +12,11 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
-use crate::workspace::Workspace;
-use crate::{bars, build, prerequisites, shell, size, wasm};
+use crate::workspace::{Profile, Workspace};
+use crate::{bars, build, demo, prerequisites, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 5] = [
+const BENCHES: [Bench; 6] = [
     Bench {
         name: "get",
         what: "a read that hits and a write that evicts, against other caches",
@@ -32,6 +32,11 @@ const BENCHES: [Bench; 5] = [
         name: "memory",
         what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
         program: Program::Script,
+    },
+    Bench {
+        name: "session",
+        what: "a day's reads on the demo, against the best possible; needs the traces of ../shared/traces",
+        program: Program::OnDemo,
     },
     Bench { name: size::NAME, what: "the bytes that an application ships", program: Program::Size },
 ];
@@ -49,6 +54,8 @@ enum Program {
     Script,
     /// An example of cache-wasm, native, with nothing random in it: one run is all.
     Example(&'static str),
+    /// A script as well, which is told where the demo's server is, and where the reads of a recorded day are.
+    OnDemo,
     /// Nothing is timed and there are no peers: it has a module of its own.
     Size,
 }
@@ -126,24 +133,36 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
     if json.exists() {
         fs::remove_file(json).with_context(|| format!("cannot remove {}", json.display()))?;
     }
-    let mut command = match bench.program {
-        Program::Script => {
-            wasm::build(workspace)?;
-            build::package(workspace)?;
-            let mut node = Command::new("node");
-            node.current_dir(&workspace.root);
-            node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &args.runs.to_string()]);
-            if let Some(chromium) = prerequisites::find_chromium()? {
-                node.env("CHROMIUM", chromium);
-            }
-            node
+    let report = |command: &mut Command| shell::run(command.arg("--json").arg(json).args(&args.own));
+    match bench.program {
+        Program::Script => report(&mut script(workspace, bench, args.runs)?),
+        Program::OnDemo => {
+            let day = json.with_file_name("day.json");
+            shell::run(example(workspace, "hit_ratio").arg("--day").arg(&day))?;
+            build::server(workspace, Profile::Release)?;
+            let mut script = script(workspace, bench, args.runs)?;
+            let (server, _upstream) = demo::start_generated(workspace, Profile::Release)?;
+            report(script.env("EDGE_URL", &server.url).env("DAY", day))
         }
+        Program::Example(name) => report(&mut example(workspace, name)),
         Program::Size => bail!("the size is not a report of samples"),
-        Program::Example(name) => {
-            workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
-        }
-    };
-    shell::run(command.arg("--json").arg(json).args(&args.own))
+    }
+}
+
+fn example(workspace: &Workspace, name: &str) -> Command {
+    workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
+}
+
+fn script(workspace: &Workspace, bench: &Bench, runs: u32) -> Result<Command> {
+    wasm::build(workspace)?;
+    build::package(workspace)?;
+    let mut node = Command::new("node");
+    node.current_dir(&workspace.root);
+    node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &runs.to_string()]);
+    if let Some(chromium) = prerequisites::find_chromium()? {
+        node.env("CHROMIUM", chromium);
+    }
+    Ok(node)
 }
 
 /// What one run of a bench measured. Fields that it adds are kept.

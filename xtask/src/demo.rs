@@ -64,21 +64,36 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         prerequisites::chromium()?;
     }
     build::everything(workspace, profile)?;
-
-    let folder = workspace.target.join("demo");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let upstream_args = upstream_args(recordings.as_deref(), args);
-    let upstream = Server::start("upstream", &workspace.upstream(profile), &upstream_args, &folder)?;
-
-    let config = folder.join("edge.toml");
-    fs::write(&config, edge_toml(port, &workspace.root.join("www/dist"), &upstream.url, args.replay.is_some()))
-        .with_context(|| format!("cannot write {}", config.display()))?;
-    let server_args = ["--config".into(), config.into_os_string()];
-    let server = Server::start("edge-server", &workspace.edge_server(profile), &server_args, &folder)?;
+    let (server, upstream) =
+        start(workspace, profile, port, &upstream_args(recordings.as_deref(), args), args.replay.is_some())?;
     if args.check {
         return check(workspace, &server, &upstream, args.replay.is_some());
     }
     show(workspace, server, upstream)
+}
+
+/// Starts the server on generated data, for a bench to read from. Both must have been built.
+pub(crate) fn start_generated(workspace: &Workspace, profile: Profile) -> Result<(Server, Server)> {
+    start(workspace, profile, 0, &upstream_args(None, &Args::checking(None)), false)
+}
+
+/// Starts the upstream, then the server that polls it.
+fn start(
+    workspace: &Workspace,
+    profile: Profile,
+    port: u16,
+    upstream_args: &[OsString],
+    replays: bool,
+) -> Result<(Server, Server)> {
+    let folder = workspace.target.join("demo");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let upstream = Server::start("upstream", &workspace.upstream(profile), upstream_args, &folder)?;
+    let config = folder.join("edge.toml");
+    fs::write(&config, edge_toml(port, &workspace.root.join("www/dist"), &upstream.url, replays))
+        .with_context(|| format!("cannot write {}", config.display()))?;
+    let server_args = ["--config".into(), config.into_os_string()];
+    let server = Server::start("edge-server", &workspace.edge_server(profile), &server_args, &folder)?;
+    Ok((server, upstream))
 }
 
 /// Says where everything is and waits until it is interrupted or a server ends.
