@@ -10,6 +10,7 @@ const QUIET = [
   "--disable-sync",
 ];
 
-export function openChromium() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: QUIET });
+/** @param {string[]} [args] What this bench needs besides. */
+export function openChromium(args = []) {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...QUIET, ...args] });
 }

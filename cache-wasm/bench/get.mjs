@@ -1,5 +1,5 @@
 /**
- * `get` that hits, against other caches, in Node and in Chromium. Run it by `cargo xtask bench get`.
+ * `get` that hits and `set` that evicts, against other caches, in Node and in Chromium. Run it by `cargo xtask bench get`.
  *
  *   node cache-wasm/bench/get.mjs --runs 7 --json target/bench/get.json
  */
@@ -16,8 +16,8 @@ const runs = Number(values.runs);
 if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs is a whole number from 1 on, not ${values.runs}`);
 
 const environments = {
-  node: { version: process.version, ...(await measure(runs)) },
-  chromium: await inChromium(),
+  ...named("node", process.version, await measure(runs)),
+  ...(await inChromium()),
 };
 const report = { name: "get", unit: "ns", subject: "this cache", environments };
 const text = JSON.stringify(report, null, 2);
@@ -34,9 +34,14 @@ async function inChromium() {
       async ([module, runs]) => (await import(module)).measure(runs),
       [site.module, runs],
     );
-    return { version: browser.version(), ...measured };
+    return named("chromium", browser.version(), measured);
   } finally {
     await browser.close();
     await site.close();
   }
+}
+
+/** One environment a part, as in `node, 1,000 entries`. */
+function named(where, version, parts) {
+  return Object.fromEntries(Object.entries(parts).map(([part, measured]) => [`${where}, ${part}`, { version, ...measured }]));
 }

@@ -8,8 +8,11 @@ import { build } from "vite";
 
 import { serveFolder } from "./static-server.mjs";
 
-/** @param {URL} entry A module; its exports stay. */
-export async function serveBundle(entry) {
+/**
+ * @param {URL} entry A module; its exports stay.
+ * @param {Record<string, string>} [files] What is served beside it, by name.
+ */
+export async function serveBundle(entry, files = {}) {
   const folder = await mkdtemp(join(tmpdir(), "cache-wasm-bench-"));
   await build({
     root: fileURLToPath(new URL(".", import.meta.url)),
@@ -26,6 +29,7 @@ export async function serveBundle(entry) {
     },
   });
   await writeFile(join(folder, "index.html"), "<!doctype html><title>bench</title>");
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const server = await serveFolder(folder);
   const close = async () => {
     server.close();

@@ -8,10 +8,14 @@ import { extname, join, normalize } from "node:path";
 const MEDIA_TYPES = {
   ".css": "text/css",
   ".html": "text/html; charset=utf-8",
+  ".json": "application/json",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",
 };
+
+/** What a page must be sent with to measure its memory, and to have fine clocks. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
 /** @param {string} folder */
 export async function serveFolder(folder) {
@@ -20,7 +24,8 @@ export async function serveFolder(folder) {
     const file = join(folder, path.endsWith("/") ? `${path}index.html` : path);
     try {
       const body = await readFile(file);
-      response.writeHead(200, { "content-type": MEDIA_TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
+      const type = MEDIA_TYPES[extname(file)] ?? "application/octet-stream";
+      response.writeHead(200, { "content-type": type, ...ISOLATED }).end(body);
     } catch {
       response.writeHead(404).end();
     }

@@ -13,11 +13,12 @@ export class CacheError extends Error {
   }
 }
 
-/** Runs a call into the core, whose refusals are plain messages. */
-export function checked<T>(call: () => T): T {
+/** Makes a core, whose refusals are plain messages. Calls of it go through `Mirror.call`. */
+export function checked<T>(create: () => T): T {
   try {
-    return call();
+    return create();
   } catch (error) {
-    throw typeof error === "string" ? new CacheError("argument", error) : error;
+    if (typeof error === "string") throw new CacheError("argument", error);
+    throw new CacheError("broken", `the cache could not be created: ${String(error)}`, { cause: error });
   }
 }

@@ -9,6 +9,8 @@ const FRAME_TYPE = "application/vnd.coherence+postcard";
 export interface EntryAnswer {
   bytes: Uint8Array | undefined;
   asOf: string | undefined;
+  /** The application's own number of the value. */
+  version: number | undefined;
   tags: string[] | undefined;
   ttl: number | undefined;
 }
@@ -36,12 +38,12 @@ export class EdgeClient {
     if (response.status === 425) return TOO_EARLY;
     const asOf = response.headers.get("cache-as-of") ?? undefined;
     // Without a position a 404 is some other server's.
-    if (response.status === 404 && asOf !== undefined) return { bytes: undefined, asOf, tags: undefined, ttl: undefined };
+    if (response.status === 404 && asOf !== undefined) return { bytes: undefined, asOf, version: undefined, tags: undefined, ttl: undefined };
     if (!response.ok) throw await refusal(response);
     const tags = response.headers.get("cache-tag")?.split(",").map((tag) => tag.trim());
     const ttl = response.headers.get("cache-ttl");
     const bytes = new Uint8Array(await response.arrayBuffer());
-    return { bytes, asOf, tags, ttl: ttl === null ? undefined : Number(ttl) };
+    return { bytes, asOf, version: undefined, tags, ttl: ttl === null ? undefined : Number(ttl) };
   }
 
   async scope(scope: string, min: string | undefined, signal: AbortSignal): Promise<ScopeBody | typeof TOO_EARLY> {

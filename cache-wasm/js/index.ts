@@ -6,6 +6,7 @@ import type { CacheOptions } from "./types.js";
 
 export type { Category } from "./category.js";
 export { CacheError } from "./errors.js";
+export type { Handle } from "./handle.js";
 export { ConsolidatedCacheManager, DEFAULT_CATEGORIES } from "./manager.js";
 export type * from "./types.js";
 

@@ -1,58 +1,93 @@
-/** The slot tables: typed arrays over the core's memory, and beside them what only JavaScript can hold. */
+/** What the core and JavaScript share: typed arrays over its memory, and the entries by slot. */
 
 import type { Core } from "./core.js";
+import { type Entry, type Lease, NEVER, PAST } from "./entry.js";
 
-/** Stands for a value that is still JSON text in the core. */
-export const UNDECODED: unique symbol = Symbol("undecoded");
-
-/** The low bits of a use, which hold the frequency; `FREQUENCY_BITS` in `src/slots.rs`. */
-const FREQUENCY_BITS = 5;
-
-/** The most that a slot's frequency counts. */
-export const FREQUENCY_MAX = 31;
+/** The low bits of a use hold the frequency; `FREQUENCY_BITS` in `src/slots.rs`. */
+const FREQUENCY = 31;
+/** One tick, in the place a use has it. */
+const TICK = 32;
 
 export class Tables {
-  expires!: Float64Array;
-  uses!: Uint32Array;
-  stream!: Uint16Array;
-  lease!: Float64Array;
-  /** The core's tick, in the place a use has it. Only the core's changes move it: copied after each. */
+  /** A slot's tick of last use and frequency: written here on a hit, and by the core. */
+  uses!: Int32Array;
+  /** Arguments and results of bulk calls. */
+  mail!: Float64Array;
+  /** All of the memory, as cells. */
+  cells!: Float64Array;
+  /** The core's tick as `state` has it, as a signed number. */
   tick = 0;
-  #tick!: Uint32Array;
-  /** The decoded value of a slot, or {@link UNDECODED}. */
-  readonly values: unknown[];
-  /** The key of a slot. */
-  readonly keys: (string | undefined)[];
-  /** The category of a slot. */
-  readonly categories: number[];
-
+  /** A use of now, of the highest frequency: an entry that was used so already has nothing new to count. */
+  full = FREQUENCY;
+  readonly entries: (Entry | undefined)[] = [];
+  /** By stream. Stream 0 stands for no stream. */
+  readonly leases: Lease[] = [{ until: NEVER }];
   readonly #memory: WebAssembly.Memory;
   readonly #places: Uint32Array;
+  /** Where `state` begins, in cells. */
+  readonly #state: number;
 
   constructor(core: Core, memory: WebAssembly.Memory) {
     this.#memory = memory;
     this.#places = core.tables();
-    const capacity = this.#places[0]!;
-    this.values = new Array(capacity).fill(UNDECODED);
-    this.keys = new Array(capacity).fill(undefined);
-    this.categories = new Array(capacity).fill(0);
+    this.#state = this.#places[4]! / 8;
     this.attach();
   }
 
-  /** Makes the views anew. WebAssembly memory that has grown leaves the old ones with length 0; the tables stay put. */
+  /** Views are made anew once the memory has grown, which leaves the old ones with length 0; the tables stay put. */
   attach(): void {
-    const [capacity, expires, uses, stream, lease, leases, tick] = this.#places as unknown as number[];
+    if (this.cells?.length > 0) return;
+    const [capacity, uses, mail, mailLength] = this.#places as unknown as [number, number, number, number];
     const buffer = this.#memory.buffer;
-    this.expires = new Float64Array(buffer, expires, capacity);
-    this.uses = new Uint32Array(buffer, uses, capacity);
-    this.stream = new Uint16Array(buffer, stream, capacity);
-    this.lease = new Float64Array(buffer, lease, leases);
-    this.#tick = new Uint32Array(buffer, tick, 1);
+    this.uses = new Int32Array(buffer, uses, capacity);
+    this.mail = new Float64Array(buffer, mail, mailLength);
+    this.cells = new Float64Array(buffer, 0, buffer.byteLength >>> 3);
   }
 
-  /** To be called after every change in the core. */
+  /** To be called after every call into the core. */
   catchUp(): void {
-    if (this.expires.length === 0) this.attach();
-    this.tick = this.#tick[0]! << FREQUENCY_BITS;
+    this.attach();
+    this.tick = this.cells[this.#state]! | 0;
+    this.full = this.tick | FREQUENCY;
+  }
+
+  /** Where the effects begin, in cells. */
+  get effects(): number {
+    return this.cells[this.#state + 1]! / 8;
+  }
+
+  /** How many cells the effects take. */
+  get effectsLength(): number {
+    return this.cells[this.#state + 2]!;
+  }
+
+  /** Whether keys stand among the effects. */
+  get hasKeys(): boolean {
+    return this.cells[this.#state + 3]! > 0;
+  }
+
+  /** Whether the core has upkeep to do. */
+  get hasUpkeep(): boolean {
+    return this.cells[this.#state + 4] === 1;
+  }
+
+  /** Counts a use of an entry. Detached views take no note of it, and that is all. */
+  use(entry: Entry): void {
+    const { uses } = this;
+    const { slot } = entry;
+    const frequency = uses[slot]! & FREQUENCY;
+    uses[slot] = entry.use = this.tick | (frequency < FREQUENCY ? frequency + 1 : frequency);
+  }
+
+  /** A tick for each hit: `lru` wants their exact order. */
+  advance(): void {
+    this.tick = (this.tick + TICK) | 0;
+    this.full = this.tick | FREQUENCY;
+    this.cells[this.#state] = this.tick >>> 0;
+  }
+
+  /** The lease of a stream. */
+  lease(stream: number): Lease {
+    return (this.leases[stream] ??= { until: PAST });
   }
 }

@@ -1,5 +1,6 @@
 /** The only file that reads a clock or sets a timer. */
 
+import { NEVER } from "./entry.js";
 import type { ClockSource } from "./types.js";
 
 /** A wall clock that differs from the monotonic one by more than this has jumped, or the machine has slept. */
@@ -11,20 +12,21 @@ const platformClock: ClockSource = {
 };
 
 /**
- * The cache's milliseconds: they never go back, and a span of them is never shorter than either clock says (R6). The
+ * The cache's milliseconds, whole ones and rounded up: they never go back, and a span of them is never shorter than either clock says (R6). The
  * monotonic clock may stand still while the machine sleeps; the wall clock goes on, and its jump is added. A wall clock
  * that jumps back adds nothing.
  *
  * The reading holds until the current task or microtask ends: a synchronous run of reads sees one moment and pays for
- * one.
+ * one. Rounded up, because ends are compared with `now < end` and are rounded down: nothing is ever read too late.
  */
 export class Clock {
   readonly #source: ClockSource;
   #origin: number;
   #drift: number;
-  #cached = -1;
+  /** The reading; {@link NEVER} when there is none, so that a read's comparison with it fails and asks `now`. */
+  moment = NEVER;
   readonly #forget = () => {
-    this.#cached = -1;
+    this.moment = NEVER;
   };
 
   constructor(source: ClockSource = platformClock) {
@@ -35,7 +37,7 @@ export class Clock {
   }
 
   now(): number {
-    return this.#cached >= 0 ? this.#cached : this.#read();
+    return this.moment !== NEVER ? this.moment : this.#read();
   }
 
   #read(): number {
@@ -44,9 +46,10 @@ export class Clock {
     const jump = drift - this.#drift;
     if (jump > JUMP_MS) this.#origin -= jump;
     if (Math.abs(jump) > JUMP_MS) this.#drift = drift;
-    this.#cached = monotonic - this.#origin;
+    const now = Math.ceil(monotonic - this.#origin);
+    this.moment = now < NEVER ? now | 0 : now;
     queueMicrotask(this.#forget);
-    return this.#cached;
+    return this.moment;
   }
 }
 
@@ -72,8 +75,29 @@ export class Alarm {
       this.#due = undefined;
       this.#ring();
     }, Math.ceil(delay));
-    (this.#timer as { unref?: () => void }).unref?.();
+    letGo(this.#timer);
   }
+}
+
+/** Node is not kept alive by the timer. */
+function letGo(timer: unknown): void {
+  (timer as { unref?: () => void }).unref?.();
+}
+
+interface Scheduler {
+  postTask(run: () => void, options: { priority: "background"; delay: number }): Promise<void>;
+}
+
+/** Runs what can wait, behind what the page has to do, in `delay` milliseconds at the earliest. */
+export function background(run: () => void, delay: number): void {
+  const { scheduler } = globalThis as { scheduler?: Partial<Scheduler> };
+  if (scheduler?.postTask === undefined) letGo(setTimeout(run, delay));
+  else void scheduler.postTask(run, { priority: "background", delay });
+}
+
+/** A stopwatch's milliseconds, for slices of work and for marks: no measure of anybody's age. */
+export function stamp(): number {
+  return performance.now();
 }
 
 /** Waits, unless the signal ends it first. */

@@ -1,20 +1,50 @@
 /** What an application says to the cache and hears from it. Times are milliseconds, sizes are bytes. */
 
-/** The limits of one category. `max` is required: an unbounded cache is a leak. */
+/** Who leaves when room is needed. */
+export type Policy =
+  /** By frequency, age and size. The default. */
+  | "adaptive"
+  /** Strictly the one used longest ago. Under about 100 entries the better choice. */
+  | "lru";
+
+/** One category's limits and ways. `max` is required: an unbounded cache is a leak. */
 export interface CategoryOptions {
-  /** The most entries. */
+  /** The most entries. A full category makes room for a few at a time: up to `max / 128`, at most 32. */
   max: number;
-  /** The most bytes of payload; without it the cache's own `maxBytes` alone bounds the category. */
+  /** The most bytes; without it the cache's own `maxBytes` alone bounds the category. */
   maxBytes?: number;
+  /** Bytes that other categories' needs do not take from this one. */
+  minBytes?: number;
+  /** The most bytes of one value: a larger one is refused. */
+  maxEntrySize?: number;
   /** How long an entry lives, unless `set` or the server says otherwise. Without it, entries do not expire by age. */
   ttl?: number;
+  /** An entry that no stream vouches for is asked for anew, behind a `fetch` that it still answers, when it is so old. */
+  staleTime?: number;
+  /** For so long after its age has ended, an entry still answers a `fetch` whose request failed. */
+  staleIfError?: number;
+  /** How long it is known that a key has no value, where no stream vouches for it. Without it, it is asked for again. */
+  absentTtl?: number;
+  /** Up to this share of `ttl`, 0 to 1, is taken off by chance from what the server sends: a batch does not end at once. */
+  jitter?: number;
+  /** Default `adaptive`. */
+  policy?: Policy;
+  /**
+   * With `false`, what is `set` is kept by reference as it is: class instances, Maps, functions. It is not checked, not
+   * packed, and charged with `size` of {@link SetOptions}. What `fetch` brings is JSON all the same.
+   */
+  pack?: boolean;
+  /** What is equal in two versions of a value is the same object in both. */
+  structuralSharing?: boolean;
 }
 
 export interface CacheOptions {
   /** Categories by name. Default: {@link DEFAULT_CATEGORIES}. */
   categories?: Record<string, CategoryOptions>;
-  /** The most bytes of payload over all categories. Default 16 MiB. */
+  /** The most bytes over all categories. Default 16 MiB; 8 on a machine of up to 2 GiB, where the browser says so. */
   maxBytes?: number;
+  /** The most bytes of text whose decoded copies are kept beside it. Default: an eighth of `maxBytes`. */
+  maxDecodedBytes?: number;
   /**
    * The edge server, as `https://edge.example`. Without it the cache is a plain one: no stream is followed, and
    * `fetch` needs a `fetcher`.
@@ -30,6 +60,10 @@ export interface CacheOptions {
   WebSocket?: WebSocketConstructor;
   /** The clocks, for tests. */
   clock?: ClockSource;
+  /** With `false` the page's memory is not measured every 30 s. Freezes and failed allocations are still answered. */
+  watchMemory?: boolean;
+  /** Puts measures `cache-wasm:set`, `fetch`, `frame` and `upkeep` on the performance timeline. */
+  marks?: boolean;
 }
 
 /** The two clocks that leases are measured by, in milliseconds. */
@@ -64,7 +98,7 @@ export interface FetcherAnswer {
   value: unknown;
   /** The position the value was read at, as the `Cache-As-Of` header has it. Required for keys of a followed scope. */
   asOf?: string;
-  /** The value's version, as the `Cache-Version` header has it. */
+  /** The application's own number of the value, greater for a newer one: an older answer than is known is dropped. */
   version?: number;
   tags?: string[];
   ttl?: number;
@@ -73,8 +107,14 @@ export interface FetcherAnswer {
 export type Fetcher = (key: string, context: FetcherContext) => Promise<FetcherAnswer>;
 
 export interface SetOptions {
+  /** How long the entry lives; Infinity for as long as there is room. */
   ttl?: number;
+  /** Labels to invalidate it by. */
   tags?: string[];
+  /** With `false` the value is kept by reference: see {@link CategoryOptions.pack}. */
+  pack?: boolean;
+  /** Bytes that a value kept by reference is charged with. Default 64. */
+  size?: number;
 }
 
 export interface FetchOptions {
@@ -125,7 +165,11 @@ export type RemovalReason =
   | "invalidated"
   | "gone"
   | "reset"
-  | "unfollowed";
+  | "unfollowed"
+  | "pressure";
+
+/** How short of memory the page is. */
+export type PressureLevel = "normal" | "elevated" | "critical";
 
 /** Where the change stream stands. Reads of followed scopes hit only while it is `live`. */
 export type StreamState = "off" | "connecting" | "live" | "waiting" | "refused";
@@ -155,11 +199,20 @@ export interface CacheStats {
   maxBytes: number;
   /** Bytes not stored because an equal payload was there already. */
   sharedBytes: number;
+  /** Bytes of text whose decoded copies are in memory. */
+  decodedBytes: number;
   /** Bytes of WebAssembly memory. */
   memoryBytes: number;
   hits: number;
   misses: number;
   removals: Record<RemovalReason, number>;
+  pressure: {
+    level: PressureLevel;
+    /** The wall clock's milliseconds when the level began; undefined before the first. */
+    since: number | undefined;
+    /** How often memory was given back for it. */
+    responses: number;
+  };
   stream: {
     state: StreamState;
     /** Connections made since the cache was created. */
@@ -194,11 +247,17 @@ export type CacheErrorCode =
   /** The key changed faster than it could be read. Trying again may help. */
   | "unsettled"
   /** The fetcher's answer lacks what a followed scope requires. */
-  | "unfenced";
+  | "unfenced"
+  /** Handles hold every entry of the category. */
+  | "full"
+  /** The cache failed and closed itself. */
+  | "broken";
 
 export interface CacheEvents {
   /** An entry left the cache. */
   evict: (event: { category: string; key: string; reason: RemovalReason }) => void;
   /** The stream's state changed. */
   stream: (state: StreamState, detail: string) => void;
+  /** The page's memory became short, or is not any more. */
+  pressure: (level: PressureLevel) => void;
 }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::evict::Policy;
+use crate::evict::{Evictor, Policy};
 use crate::slots::Slot;
 use crate::store::Reason;
 
@@ -58,7 +58,7 @@ impl CategoryOptions {
             grace: 0.0,
             absent_ttl: 0.0,
             pack: Packing::On,
-            policy: Policy::default_for(max),
+            policy: Policy::default(),
         }
     }
 }
@@ -76,20 +76,23 @@ pub struct Category {
     pub bytes: u64,
     /// Entries that wait for the category's dictionary.
     pub unpacked: Vec<Slot>,
+    /// Who leaves, and what that is learned from.
+    pub evictor: Evictor,
     /// Removals so far, by [`Reason::code`].
     pub removals: [u64; Reason::ALL.len()],
 }
 
 impl Category {
-    /// An empty category.
-    pub fn new(options: CategoryOptions) -> Category {
+    /// An empty category. `seed` drives the sampling of its evictions.
+    pub fn new(options: CategoryOptions, seed: u64) -> Category {
         Category {
-            options,
             members: Vec::new(),
             reserved: 0,
             bytes: 0,
             unpacked: Vec::new(),
+            evictor: Evictor::new(options.policy, seed),
             removals: [0; Reason::ALL.len()],
+            options,
         }
     }
 

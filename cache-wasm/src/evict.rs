@@ -1,49 +1,194 @@
-//! Who leaves when room is needed. A policy names a victim; the store removes it.
+//! Who leaves when room is needed. A policy names victims; the caller removes them.
 //!
-//! Sampled, with no linked list: a hit costs two stores. Of up to [`SAMPLE`] members one past its age is taken first,
-//! else the one with the least `(frequency + 0.5) / (age + 1)`, age counted in insertions since its last use.
+//! A hit leaves one cell behind (`slots.rs`): when, and how often. All else is done here, as entries come and go: one
+//! [`Evictor`] a category, which owns what its policy remembers. `adaptive` looks at a sample and evicts the entry that
+//! was idle for longest, its age counted less the more it was used and more the larger it is; ghosts (`ghost.rs`) give
+//! a returning key its uses back and teach how much those count (`balance.rs`). `lru` is exact (`recency.rs`). There is
+//! no clock in here, no list to be kept at a hit, and no removal.
+
+use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use fastrand::Rng;
 use serde::Serialize;
 
-use crate::slots::{Slot, Slots};
+use crate::balance::Balance;
+use crate::ghost::Ghosts;
+use crate::recency::Recency;
+use crate::slots::{FREQUENCY_MAX, Slot, Slots};
 
-/// How many members are looked at. All of them where there are no more.
-pub const SAMPLE: usize = 16;
-
-/// Who leaves first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How members are chosen to leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Policy {
-    /// The one of the least use for its age, by sample.
+    /// By age, uses and size, weighed by what evictions so far have taught. The best over the traces of
+    /// `cargo xtask bench hit-ratio`, at every size from 2 entries on.
+    #[default]
     Adaptive,
-    /// The one used longest ago, exactly.
+    /// The least recently used. Every hit needs a tick of its own.
     Lru,
 }
 
-impl Policy {
-    /// What suits a category of so many entries.
-    pub fn default_for(_max: u32) -> Policy {
-        Policy::Adaptive
+/// Members looked at for each victim. Twice as many earn a thousandth of the best possible hits more, half as many lose
+/// up to sixteen.
+const SAMPLE: usize = 16;
+
+/// Of the entries of a category, the share that may be evicted until a return no longer proves an eviction wrong. A tenth
+/// to a half do alike. Without a bound, what returns at long last, and that is the popular, has frequency overrated, and
+/// learning earns nothing.
+const SOON: f32 = 0.25;
+
+/// The weight of the newest victim in the mean of their sizes.
+const VICTIM_MEMORY: f32 = 1.0 / 100.0;
+
+/// What the ghosts knew of a key that was inserted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Welcome {
+    /// Uses to begin with, for [`Slots::remember`].
+    pub frequency: u8,
+    /// Bytes evicted from the category since the key was: with so many more, this would have been a hit.
+    pub distance: Option<u32>,
+}
+
+/// One category's policy, and all that it remembers.
+#[derive(Debug)]
+pub struct Evictor {
+    policy: Policy,
+    rng: Rng,
+    ghosts: Ghosts,
+    balance: Balance,
+    recency: Recency,
+    /// Bytes of a victim, on average.
+    victim_size: f32,
+    /// Members of a small category, ranked. Kept for its memory, and of the same type as the heap of `recency.rs`: its
+    /// code is downloaded once.
+    ranked: BinaryHeap<Reverse<(u64, Slot)>>,
+}
+
+impl Evictor {
+    /// A policy that remembers nothing yet. `seed` drives the sampling alone.
+    pub fn new(policy: Policy, seed: u64) -> Evictor {
+        Evictor {
+            policy,
+            rng: Rng::with_seed(seed),
+            ghosts: Ghosts::default(),
+            balance: Balance::default(),
+            recency: Recency::default(),
+            victim_size: 0.0,
+            ranked: BinaryHeap::new(),
+        }
+    }
+
+    /// A slot was taken, which is among the members and marked as just used.
+    pub fn entered(&mut self, slots: &Slots, slot: Slot) {
+        if self.policy == Policy::Lru {
+            self.recency.inserted(slots, slot);
+        }
+    }
+
+    /// The key of an entry is known, which may be later than its slot was taken.
+    pub fn named(&mut self, members: &[Slot], key_hash: u64) -> Welcome {
+        let Some(ghost) = self.ghosts.recall(key_hash) else { return Welcome::default() };
+        if ghost.distance.is_some_and(|bytes| bytes as f32 <= SOON * members.len() as f32 * self.victim_size) {
+            self.balance.regret(ghost.frequency);
+        }
+        // The return is a use as well.
+        Welcome { frequency: FREQUENCY_MAX.min(ghost.frequency + 1), distance: ghost.distance }
+    }
+
+    /// A victim is about to leave. One that never got a name leaves no ghost.
+    pub fn evicted(&mut self, slots: &Slots, key_hash: Option<u64>, slot: Slot) {
+        let (frequency, size) = (slots.frequency(slot), size(slots, slot));
+        self.balance.evicted(frequency);
+        // The first stands for all before there is a mean.
+        let mean = if self.victim_size == 0.0 { size as f32 } else { self.victim_size };
+        self.victim_size = mean + (size as f32 - mean) * VICTIM_MEMORY;
+        if let Some(key_hash) = key_hash {
+            self.ghosts.evict(key_hash, frequency, size);
+        }
+    }
+
+    /// An entry is about to leave that need not have, for room: too old, or changed. Its uses are remembered.
+    pub fn lost(&mut self, slots: &Slots, key_hash: u64, slot: Slot) {
+        self.ghosts.lose(key_hash, slots.frequency(slot));
+    }
+
+    /// Adds up to `n` members that should leave to `out`, never one that is `spared`; none only where all are. Under `lru`
+    /// the least recently used comes first, otherwise there is no order. All are to leave before the next call.
+    pub fn victims(
+        &mut self,
+        slots: &Slots,
+        members: &[Slot],
+        n: usize,
+        now: f64,
+        spared: impl Fn(Slot) -> bool,
+        out: &mut Vec<Slot>,
+    ) {
+        self.ghosts.reserve(members.len());
+        match self.policy {
+            Policy::Lru => self.recency.take_oldest(slots, members, n, spared, out),
+            Policy::Adaptive if members.len() / SAMPLE < n => {
+                self.ranked.clear();
+                for &slot in members.iter().filter(|&&slot| !spared(slot)) {
+                    // Of positive numbers the bits are in order as well; the heap has the least first.
+                    self.ranked.push(Reverse((!u64::from(self.weight(slots, slot, now).to_bits()), slot)));
+                }
+                out.extend((0..n).map_while(|_| self.ranked.pop()).map(|Reverse((_, slot))| slot));
+            }
+            Policy::Adaptive => {
+                // Every n-th member is one part, and of each part the worst leaves: no two victims are the same, and
+                // none has to come from where the list holds what is dear.
+                for first in 0..n {
+                    let worst = self.worst_of(slots, members, first, n, now, &spared);
+                    // The whole sample may be spared; then anyone of the part that is not.
+                    let anyone = || members[first..].iter().step_by(n).copied().find(|&slot| !spared(slot));
+                    out.extend(worst.or_else(anyone));
+                }
+            }
+        }
+    }
+
+    /// Of every `step`-th member the one that should leave most among a sample, one of each of [`SAMPLE`] equal
+    /// stretches.
+    fn worst_of(
+        &mut self,
+        slots: &Slots,
+        members: &[Slot],
+        first: usize,
+        step: usize,
+        now: f64,
+        spared: &impl Fn(Slot) -> bool,
+    ) -> Option<Slot> {
+        let count = (members.len() - first).div_ceil(step) as u64;
+        let mut worst = (-1.0, None);
+        let mut random = 0;
+        for i in 0..SAMPLE as u64 {
+            // Sixteen bits place a member well enough within a stretch.
+            random = if i % 4 == 0 { self.rng.u64(..) } else { random >> 16 };
+            let at = count * (i << 16 | random & 0xffff) / ((SAMPLE as u64) << 16);
+            let slot = members[first + at as usize * step];
+            let weight = self.weight(slots, slot, now);
+            if weight > worst.0 && !spared(slot) {
+                worst = (weight, Some(slot));
+            }
+        }
+        worst.1
+    }
+
+    /// How much a member ought to leave. Per byte: of two as likely to be read again, the larger keeps more others out.
+    #[inline(always)]
+    fn weight(&self, slots: &Slots, slot: Slot, now: f64) -> f32 {
+        if now >= slots.expires[slot as usize] {
+            return f32::INFINITY;
+        }
+        let idle = (slots.age(slot) + 1) as f32;
+        idle * self.balance.discount(slots.frequency(slot)) * size(slots, slot) as f32
     }
 }
 
-/// The member that should leave first, and is not spared; `None` when there is no other.
-pub fn victim(slots: &Slots, members: &[Slot], spared: impl Fn(Slot) -> bool, now: f64, rng: &mut Rng) -> Option<Slot> {
-    let mut worst: Option<(f64, Slot)> = None;
-    for i in 0..members.len().min(SAMPLE) {
-        let slot = if members.len() <= SAMPLE { members[i] } else { members[rng.usize(..members.len())] };
-        if spared(slot) {
-            continue;
-        }
-        if now >= slots.expires[slot as usize] {
-            return Some(slot);
-        }
-        let score = (f64::from(slots.frequency(slot)) + 0.5) / (f64::from(slots.age(slot)) + 1.0);
-        if worst.is_none_or(|(least, _)| score < least) {
-            worst = Some((score, slot));
-        }
-    }
-    // Every draw of a large sample may have hit a spared one.
-    worst.map(|(_, slot)| slot).or_else(|| members.iter().copied().find(|&slot| !spared(slot)))
+/// The bytes that an entry is charged with; one without any takes room nonetheless.
+#[inline(always)]
+fn size(slots: &Slots, slot: Slot) -> u32 {
+    slots.sizes[slot as usize].max(1)
 }

@@ -67,6 +67,11 @@ impl Index {
         self.name(slot).map(|name| &name.key)
     }
 
+    /// The hash of a slot's name.
+    pub fn hash(&self, slot: Slot) -> Option<u64> {
+        self.name(slot).map(|name| name.hash)
+    }
+
     fn name(&self, slot: Slot) -> Option<&Name> {
         self.names.get(slot as usize)?.as_ref()
     }

@@ -10,16 +10,19 @@ extern crate alloc;
 extern crate std;
 
 pub mod backoff;
+pub mod balance;
 pub mod budget;
 pub mod category;
 pub mod evict;
 pub mod fill;
 pub mod follow;
+pub mod ghost;
 pub mod index;
 pub mod manager;
 pub mod pack;
 pub mod pool;
 pub mod prefetch;
+pub mod recency;
 pub mod recent;
 pub mod replica;
 pub mod segments;
@@ -34,6 +37,7 @@ pub mod tags;
 pub mod bindings;
 
 pub use category::CategoryOptions;
+pub use evict::Policy;
 pub use follow::{Changed, Input, Output};
 pub use manager::{Answer, Applied, Filled, Loaded, Manager, ManagerError, Options, Record, Told};
 pub use store::{Effect, Enrolled, Given, Pressure, PutError, Reason};

@@ -54,16 +54,12 @@ pub struct Entry {
     pub category: u16,
     /// Its value.
     pub content: Content,
-    /// Bytes that the entry is charged with.
-    pub size: u32,
     /// The position at which the value was known to be current; `None` for a value of no stream.
     pub seen: Option<Position>,
     /// The value's version as the application numbers it, where it does.
     pub version: Option<u64>,
     /// Its place in its category's member list.
     pub place: u32,
-    /// Handles that hold it: no eviction takes it.
-    pub holds: u32,
 }
 
 /// The tables. Only `uses`, `mail` and `tick` are shared; JavaScript hears of the others by effects.
@@ -76,6 +72,10 @@ pub struct Slots {
     pub uses: Vec<Cell<u32>>,
     /// The stream that vouches for the entry.
     pub stream: Vec<StreamRef>,
+    /// Bytes that each entry is charged with. A table of its own, since eviction reads it of many.
+    pub sizes: Vec<u32>,
+    /// Handles that hold each entry: no eviction takes it. A table of its own for the same reason.
+    pub holds: Vec<u16>,
     /// Until when each stream's entries may be read: index 0 is infinity, a stream that is not live minus infinity.
     pub lease: Vec<f64>,
     /// Arguments and results of bulk calls.
@@ -97,6 +97,8 @@ impl Slots {
             expires: vec![f64::NEG_INFINITY; n],
             uses: vec![Cell::new(0); n],
             stream: vec![UNFOLLOWED; n],
+            sizes: vec![0; n],
+            holds: vec![0; n],
             lease,
             mail: vec![Cell::new(0.0); MAIL],
             state: vec![Cell::new(0.0); State::COUNT],
@@ -136,10 +138,21 @@ impl Slots {
 
     /// Moves the clock of recency by one.
     pub fn advance(&self) {
-        self.tell(State::Tick, f64::from(self.tick().wrapping_add(1 << FREQUENCY_BITS)));
+        self.advance_by(1);
+    }
+
+    /// Moves the clock of recency on. It goes round after 2^27 ticks.
+    pub fn advance_by(&self, ticks: u32) {
+        self.tell(State::Tick, f64::from(self.tick().wrapping_add(ticks << FREQUENCY_BITS)));
+    }
+
+    /// The clock of recency: 27 bits.
+    pub fn ticks(&self) -> u32 {
+        self.tick() >> FREQUENCY_BITS
     }
 
     /// The clock of recency, in the place that `uses` has it. Insertions move it, and each hit of an `lru` category.
+    #[inline(always)]
     fn tick(&self) -> u32 {
         self.state[State::Tick as usize].get() as u32
     }
@@ -168,8 +181,8 @@ impl Slots {
     }
 
     /// Counts a use, as a hit in JavaScript does (`category.ts`): `adaptive` leaves the clock alone, `lru` moves it.
-    pub fn hit(&self, slot: Slot, moves_clock: Recency) {
-        if moves_clock == Recency::Hits {
+    pub fn hit(&self, slot: Slot, moves_clock: Ticks) {
+        if moves_clock == Ticks::AtHits {
             self.advance();
         }
         let frequency = (self.frequency(slot) + 1).min(FREQUENCY_MAX);
@@ -177,11 +190,14 @@ impl Slots {
     }
 
     /// Uses so far, up to [`FREQUENCY_MAX`].
+    #[inline(always)]
     pub fn frequency(&self, slot: Slot) -> u8 {
         (self.uses[slot as usize].get() & u32::from(FREQUENCY_MAX)) as u8
     }
 
-    /// Ticks since the last use.
+    /// Ticks since the last use, of the 27 bits that are kept: it begins again after 134 million. `adaptive` then spares
+    /// once more what so many insertions left alone; `lru` keeps its order by itself (`recency.rs`).
+    #[inline(always)]
     pub fn age(&self, slot: Slot) -> u32 {
         let last = self.uses[slot as usize].get() & !u32::from(FREQUENCY_MAX);
         self.tick().wrapping_sub(last) >> FREQUENCY_BITS
@@ -192,6 +208,8 @@ impl Slots {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.expires[slot as usize] = f64::NEG_INFINITY;
         self.stream[slot as usize] = UNFOLLOWED;
+        self.sizes[slot as usize] = 0;
+        self.holds[slot as usize] = 0;
         self.uses[slot as usize].set(0);
         self.free.push(slot);
         Some(entry)
@@ -213,8 +231,9 @@ impl Slots {
     }
 
     /// Whether a handle holds the slot's entry.
+    #[inline(always)]
     pub fn is_held(&self, slot: Slot) -> bool {
-        self.get(slot).is_some_and(|entry| entry.holds > 0)
+        self.holds[slot as usize] > 0
     }
 
     /// Whether a read of the slot may hit now: within its age and within its stream's lease. JavaScript makes the same
@@ -247,9 +266,9 @@ impl State {
 
 /// What moves the clock of recency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recency {
+pub enum Ticks {
     /// Insertions alone.
-    Insertions,
+    AtInsertions,
     /// Hits as well: the order of uses is exact.
-    Hits,
+    AtHits,
 }

@@ -6,6 +6,7 @@ use core::ops::Index;
 
 use serde::{Serialize, Serializer};
 
+use crate::budget::{Move, Share};
 use crate::category::Category;
 use crate::evict::Policy;
 use crate::follow::Counters;
@@ -36,6 +37,8 @@ pub struct CategoryStats {
     pub held: u32,
     /// Dictionaries made so far.
     pub dictionaries: u32,
+    /// Its part of the budget.
+    pub share: ShareStats,
     /// Removals by reason.
     pub removals: Removals,
 }
@@ -45,15 +48,16 @@ impl CategoryStats {
     pub fn of(number: u16, category: &Category, store: &Store) -> CategoryStats {
         let pool = store.pool();
         let (mut live_bytes, mut shared_bytes, mut held) = (0, 0, 0);
-        for entry in category.members.iter().filter_map(|&slot| store.slots.get(slot)) {
-            held += u32::from(entry.holds > 0);
+        for &slot in &category.members {
+            let Some(entry) = store.slots.get(slot) else { continue };
+            held += u32::from(store.slots.is_held(slot));
             match entry.content {
                 Content::Payload(payload) => {
                     let (size, references) = pool.size(payload);
                     live_bytes += u64::from(size);
                     shared_bytes += u64::from(size) - u64::from(size) / u64::from(references.max(1));
                 }
-                Content::Reference => live_bytes += u64::from(entry.size),
+                Content::Reference => live_bytes += u64::from(store.slots.sizes[slot as usize]),
                 Content::Absent => {}
             }
         }
@@ -67,8 +71,52 @@ impl CategoryStats {
             shared_bytes,
             held,
             dictionaries: pool.trained(number),
+            share: ShareStats::of(number, store),
             removals: Removals(category.removals),
         }
+    }
+}
+
+/// A category's part of the budget, in bytes, and why it is what it is.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareStats {
+    /// What it may hold when the whole is full.
+    pub bytes: u64,
+    /// Gained from other categories so far, by keys that came back soon after they had to leave.
+    pub gained: u64,
+    /// Given to others so far, for the same reason.
+    pub given: u64,
+    /// The last time that it moved.
+    pub last: Option<MoveStats>,
+}
+
+/// Why a share moved: a key of `to` came back when only `distance` bytes had been evicted after it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveStats {
+    /// The category that gained.
+    pub to: String,
+    /// The category that gave.
+    pub from: String,
+    /// How much.
+    pub bytes: u64,
+    /// Bytes that had been evicted from `to` since the key.
+    pub distance: u64,
+}
+
+impl ShareStats {
+    fn of(number: u16, store: &Store) -> ShareStats {
+        let name =
+            |category: usize| store.categories().get(category).map(|c| c.options.name.clone()).unwrap_or_default();
+        let Some(&Share { bytes, gained, given, last, .. }) = store.budget().shares().get(usize::from(number)) else {
+            return ShareStats { bytes: 0, gained: 0, given: 0, last: None };
+        };
+        let last = last.map(|Move { to, from, bytes, distance, .. }| {
+            let (to, from) = (name(to), name(from));
+            MoveStats { to, from, bytes, distance }
+        });
+        ShareStats { bytes, gained, given, last }
     }
 }
 

@@ -20,7 +20,9 @@ use fastrand::Rng;
 use serde::Serialize;
 use wire::{Epoch, Key, Position, Scope, Tag};
 
+use crate::budget::{Budget, Limits};
 use crate::category::{Category, CategoryOptions};
+use crate::evict::Policy;
 use crate::index::Index;
 use crate::pool::Pool;
 use crate::segments::Backing;
@@ -209,6 +211,9 @@ pub struct Store {
     index: Index,
     tags: Tags,
     pool: Pool,
+    budget: Budget,
+    /// The victims of one eviction. Kept for its memory.
+    victims: Vec<Slot>,
     max_bytes: u64,
     pressure: Pressure,
     /// Bytes of values that JavaScript alone holds.
@@ -237,12 +242,18 @@ impl Store {
     /// An empty store of these categories, its payloads in `backing`. `seed` drives sampling and jitter.
     pub fn new(categories: Vec<CategoryOptions>, max_bytes: u64, seed: u64, backing: Box<dyn Backing>) -> Store {
         let capacity = categories.iter().map(|c| c.max).fold(0, u32::saturating_add);
+        let limits = categories.iter().map(|c| Limits { floor: c.min_bytes.min(c.max_bytes), max: c.max_bytes });
         Store {
+            budget: Budget::new(max_bytes, limits),
+            victims: Vec::new(),
             slots: Slots::new(capacity),
             index: Index::default(),
             tags: Tags::default(),
             pool: Pool::new(categories.len(), backing),
-            categories: categories.into_iter().map(Category::new).collect(),
+            categories: (1..)
+                .zip(categories)
+                .map(|(i, options)| Category::new(options, seed.wrapping_add(i)))
+                .collect(),
             max_bytes,
             pressure: Pressure::Normal,
             referenced: 0,
@@ -266,6 +277,11 @@ impl Store {
     /// The names.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// The categories' shares of the bytes.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The bytes that are allowed over all categories.
@@ -372,6 +388,9 @@ impl Store {
 
     /// The same bytes under the same labels stay the same value: the decoded object that the page holds remains.
     fn replace(&mut self, slot: Slot, put: Put, expires: f64) -> Slot {
+        if self.categories[put.category as usize].options.policy == Policy::Lru {
+            self.slots.advance();
+        }
         if self.tags.are(slot, &put.tags) && self.holds(slot, &put.given) {
             if let Some(entry) = self.slots.get_mut(slot) {
                 entry.seen = put.seen;
@@ -411,9 +430,9 @@ impl Store {
                 (Content::Reference, size)
             }
         };
+        let charged = core::mem::replace(&mut self.slots.sizes[slot as usize], size);
         let Some(entry) = self.slots.get_mut(slot) else { return };
-        let (before, charged) =
-            (core::mem::replace(&mut entry.content, content), core::mem::replace(&mut entry.size, size));
+        let before = core::mem::replace(&mut entry.content, content);
         let category = &mut self.categories[entry.category as usize];
         category.bytes = category.bytes - u64::from(charged) + u64::from(size);
         self.take_back(before, charged);
@@ -436,6 +455,7 @@ impl Store {
         self.give(slot, put.given);
         self.tags.insert(slot, &put.tags);
         self.index.insert(put.key.clone(), slot);
+        self.welcome(slot);
         if let Some(content) = self.slots.get(slot).map(|entry| entry.content) {
             let stored = Effect::Stored(slot, put.category, put.key, self.freshness(slot), Holding { size, content });
             self.effects.push(stored);
@@ -456,39 +476,75 @@ impl Store {
         let members = &mut self.categories[category as usize].members;
         let place = members.len() as u32;
         members.push(slot);
-        let entry = Entry { category, content: Content::Absent, size: 0, seen, version, place, holds: 0 };
+        let entry = Entry { category, content: Content::Absent, seen, version, place };
         self.slots.fill(slot, entry, stream, expires);
+        self.categories[category as usize].evictor.entered(&self.slots, slot);
+    }
+
+    /// An entry has got its name: what its ghost knew is given back to it, and its category is credited.
+    fn welcome(&mut self, slot: Slot) {
+        let (Some(entry), Some(hash)) = (self.slots.get(slot), self.index.hash(slot)) else { return };
+        let number = usize::from(entry.category);
+        let category = &mut self.categories[number];
+        let welcome = category.evictor.named(&category.members, hash);
+        self.slots.set_frequency(slot, welcome.frequency.max(self.slots.frequency(slot)));
+        // More bytes would not have kept what its category has no entry for.
+        if let Some(distance) = welcome.distance
+            && category.members.len() < category.options.max as usize
+        {
+            self.budget.credit(number, u64::from(distance));
+        }
+    }
+
+    /// What the policy is to remember of an entry that is about to leave.
+    fn part(&mut self, slot: Slot, reason: Reason) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        let evictor = &mut self.categories[usize::from(entry.category)].evictor;
+        let hash = self.index.hash(slot);
+        match reason {
+            Reason::Evicted | Reason::Pressure => evictor.evicted(&self.slots, hash, slot),
+            Reason::Expired | Reason::Invalidated | Reason::Reset | Reason::Unfollowed => {
+                if let Some(hash) = hash {
+                    evictor.lost(&self.slots, hash, slot);
+                }
+            }
+            Reason::Replaced | Reason::Deleted | Reason::Cleared | Reason::Gone => {}
+        }
     }
 
     /// Takes an entry out. A free slot is left alone.
     pub fn remove(&mut self, slot: Slot, reason: Reason) {
+        self.part(slot, reason);
+        let size = self.slots.sizes.get(slot as usize).copied().unwrap_or(0);
         let Some(entry) = self.slots.release(slot) else { return };
         self.index.remove(slot);
         self.tags.remove(slot);
         let category = &mut self.categories[entry.category as usize];
         category.removals[reason.code() as usize] += 1;
-        category.bytes -= u64::from(entry.size);
+        category.bytes -= u64::from(size);
         category.members.swap_remove(entry.place as usize);
         if let Some(&moved) = category.members.get(entry.place as usize)
             && let Some(moved) = self.slots.get_mut(moved)
         {
             moved.place = entry.place;
         }
-        self.take_back(entry.content, entry.size);
+        self.take_back(entry.content, size);
         self.effects.push(Effect::Removed(slot, reason));
     }
 
     /// Counts one handle more that holds a slot's entry.
     pub fn hold(&mut self, slot: Slot) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.holds += 1;
+        if self.slots.get(slot).is_some() {
+            let holds = &mut self.slots.holds[slot as usize];
+            *holds = holds.saturating_add(1);
         }
     }
 
     /// Counts one handle less.
     pub fn unhold(&mut self, slot: Slot) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.holds = entry.holds.saturating_sub(1);
+        if self.slots.get(slot).is_some() {
+            let holds = &mut self.slots.holds[slot as usize];
+            *holds = holds.saturating_sub(1);
         }
     }
 

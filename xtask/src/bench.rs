@@ -1,7 +1,9 @@
-//! `cargo xtask bench`: runs a script of cache-wasm/bench, and says how this cache stands against its peers in the same
-//! run. The scripts measure; medians and ratios are made here, so that all benches mean the same by them.
+//! `cargo xtask bench`: runs a script of cache-wasm/bench or an example of the crate, and says how this cache stands
+//! against its peers in the same run. These measure; medians and ratios are made here, so that all benches mean the same
+//! by them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -13,12 +15,43 @@ use serde::{Deserialize, Serialize};
 use crate::workspace::Workspace;
 use crate::{bars, build, prerequisites, shell, size, wasm};
 
-/// Every bench, with what it measures; NAME's script is cache-wasm/bench/NAME.mjs.
-const BENCHES: [(&str, &str); 2] = [
-    ("get", "one read that hits, against other caches"),
-    // Nothing is timed and there are no peers: it has a module of its own.
-    (size::NAME, "the bytes that an application ships"),
+/// Every bench.
+const BENCHES: [Bench; 5] = [
+    Bench {
+        name: "get",
+        what: "a read that hits and a write that evicts, against other caches",
+        program: Program::Script,
+    },
+    Bench {
+        name: "hit-ratio",
+        what: "how many reads hit, against other caches and the best possible; needs the traces of ../shared/traces",
+        program: Program::Example("hit_ratio"),
+    },
+    Bench { name: "invalidate", what: "a scope invalidated among 100,000 keys", program: Program::Script },
+    Bench {
+        name: "memory",
+        what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
+        program: Program::Script,
+    },
+    Bench { name: size::NAME, what: "the bytes that an application ships", program: Program::Size },
 ];
+
+struct Bench {
+    name: &'static str,
+    /// What it measures, for `--list`.
+    what: &'static str,
+    program: Program,
+}
+
+/// What measures; all of them write their report where `--json FILE` says.
+enum Program {
+    /// cache-wasm/bench/NAME.mjs, which loads the package and takes `--runs`.
+    Script,
+    /// An example of cache-wasm, native, with nothing random in it: one run is all.
+    Example(&'static str),
+    /// Nothing is timed and there are no peers: it has a module of its own.
+    Size,
+}
 
 /// What to measure, and how strictly.
 #[derive(clap::Args)]
@@ -29,38 +62,39 @@ pub(crate) struct Args {
     /// Fail when a promise of xtask/bars.toml is missed
     #[arg(long)]
     check: bool,
-    /// How many samples to take of each row
+    /// How many samples to take of each row, of a bench that measures time
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// Name the benches and end
     #[arg(long)]
     list: bool,
+    /// Arguments of the bench's own, as `-- --traces FOLDER` of hit-ratio
+    #[arg(last = true)]
+    own: Vec<OsString>,
 }
 
 /// The names of all benches.
 pub(crate) fn names() -> Vec<&'static str> {
-    BENCHES.iter().map(|(name, _)| *name).collect()
+    BENCHES.iter().map(|bench| bench.name).collect()
 }
 
 /// Runs one bench, prints its tables, completes its JSON file and, if asked, checks its bars.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
-        BENCHES.iter().for_each(|(name, what)| println!("{name:<8} {what}"));
+        BENCHES.iter().for_each(|bench| println!("{:<9} {}", bench.name, bench.what));
         return Ok(());
     };
+    let bench = BENCHES.iter().find(|bench| bench.name == name).with_context(|| format!("no bench {name}"))?;
     let workspace = Workspace::find()?;
-    if name == size::NAME {
+    if matches!(bench.program, Program::Size) {
         wasm::build(&workspace)?;
         build::package(&workspace)?;
         return size::run(&workspace, args.check);
     }
     // Read before the minutes of measuring: a misspelt file is known at once.
     let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
-    wasm::build(&workspace)?;
-    build::package(&workspace)?;
-
     let json = workspace.target.join("bench").join(name).with_extension("json");
-    measure(&workspace, name, args.runs, &json)?;
+    measure(&workspace, bench, args, &json)?;
     let text = fs::read_to_string(&json).with_context(|| format!("the bench did not write {}", json.display()))?;
     let mut report = Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
     report.summarise()?;
@@ -85,27 +119,39 @@ fn read_bars(workspace: &Workspace, bench: &str) -> Result<Vec<bars::Bar>> {
     bars::parse(&text, bench, &names()).context("xtask/bars.toml is not as expected")
 }
 
-/// Lets the script write `json`; what an earlier run left there is removed first.
-fn measure(workspace: &Workspace, name: &str, runs: u32, json: &Path) -> Result<()> {
+/// Lets the bench write `json`; what an earlier run left there is removed first.
+fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
     let folder = json.parent().unwrap_or(&workspace.target);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     if json.exists() {
         fs::remove_file(json).with_context(|| format!("cannot remove {}", json.display()))?;
     }
-    let mut node = Command::new("node");
-    node.arg(format!("cache-wasm/bench/{name}.mjs")).args(["--runs", &runs.to_string(), "--json"]).arg(json);
-    if let Some(chromium) = prerequisites::find_chromium()? {
-        node.env("CHROMIUM", chromium);
-    }
-    shell::run(node.current_dir(&workspace.root))
+    let mut command = match bench.program {
+        Program::Script => {
+            wasm::build(workspace)?;
+            build::package(workspace)?;
+            let mut node = Command::new("node");
+            node.current_dir(&workspace.root);
+            node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &args.runs.to_string()]);
+            if let Some(chromium) = prerequisites::find_chromium()? {
+                node.env("CHROMIUM", chromium);
+            }
+            node
+        }
+        Program::Size => bail!("the size is not a report of samples"),
+        Program::Example(name) => {
+            workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
+        }
+    };
+    shell::run(command.arg("--json").arg(json).args(&args.own))
 }
 
-/// What one run of a bench measured. Fields that a script adds are kept.
+/// What one run of a bench measured. Fields that it adds are kept.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     name: String,
     /// Of all samples.
-    unit: String,
+    pub(crate) unit: String,
     /// The row that the others are held against.
     pub(crate) subject: String,
     environments: BTreeMap<String, Environment>,
@@ -137,24 +183,23 @@ struct Summary {
     min: f64,
     median: f64,
     max: f64,
-    /// The subject's median over this row's: under 1, the subject is the faster.
+    /// The subject's median over this row's: of times, under 1 the subject is the faster; of hits, over 1 the better.
     ratio: f64,
 }
 
 impl Report {
-    /// Reads what a script wrote, as far as its shape goes.
+    /// Reads what a bench wrote, as far as its shape goes.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// The subject's median over that of a row, in one environment.
-    pub(crate) fn ratio(&self, environment: &str, against: &str) -> Result<f64> {
+    /// The median of a row, in one environment.
+    pub(crate) fn median(&self, environment: &str, row: &str) -> Result<f64> {
         let Some(found) = self.environments.get(environment) else {
             let there: Vec<&str> = self.environments.keys().map(String::as_str).collect();
             bail!("no environment {environment:?}; there are: {}", there.join(", "));
         };
-        let median = |name| found.row(name, environment)?.median();
-        Ok(median(&self.subject)? / median(against)?)
+        found.row(row, environment)?.median()
     }
 
     /// Gives every row its summary; an environment without rows, or a row without usable samples, is an error.
@@ -239,7 +284,7 @@ mod tests {
             report.summarise().expect("usable");
             let [min, median, max, ratio] = expected;
             assert_eq!(report.environments["node"].rows[1].summary, Some(Summary { min, median, max, ratio }));
-            assert_eq!(report.ratio("node", "x").expect("a ratio"), ratio);
+            assert_eq!(report.median("node", "x").expect("a median"), median);
         };
         check("[60]", [60.0, 60.0, 60.0, 0.5]);
         check("[90, 20, 15]", [15.0, 20.0, 90.0, 1.5]);
@@ -275,7 +320,7 @@ lru-cache (ttl)       65.0       65.0       65.0    0.471
     }
 
     #[test]
-    fn the_completed_file_keeps_what_the_script_wrote() {
+    fn the_completed_file_keeps_what_the_bench_wrote() {
         let mut report = report(r#"{"name": "ours", "samples": [4], "entries": 1000}"#);
         report.summarise().expect("usable");
         let written = serde_json::to_value(&report).expect("JSON");

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use wire::Key;
 
+use crate::evict::Policy;
 use crate::slots::{Content, Slot, UNFOLLOWED};
 use crate::store::{Given, Reason, Store};
 
@@ -36,6 +37,9 @@ impl Store {
                 self.enter(slot, category, None, None, UNFOLLOWED, until + grace);
             } else {
                 self.categories[category as usize].removals[Reason::Replaced.code() as usize] += 1;
+                if self.categories[category as usize].options.policy == Policy::Lru {
+                    self.slots.advance();
+                }
                 self.tags.remove(slot);
                 let stream = self.slots.stream[slot as usize];
                 self.slots.touch(slot, stream, until + grace);
@@ -47,8 +51,10 @@ impl Store {
         }
         self.fit_category(category as usize, None, now);
         self.fit_whole(None, now);
+        let reserve = reserve.min(self.categories[category as usize].options.max);
+        self.make_room(category, reserve, now);
         let mut reserved = Vec::with_capacity(reserve as usize);
-        for _ in 0..reserve.min(self.categories[category as usize].options.max) {
+        for _ in 0..reserve {
             let Some(slot) = self.take_slot(category, now) else { break };
             self.categories[category as usize].reserved += 1;
             reserved.push(slot);
@@ -61,6 +67,7 @@ impl Store {
         let is_nameless = self.index.key(slot).is_none();
         if is_nameless && self.slots.get(slot).is_some_and(|entry| entry.category == category) {
             self.index.insert(key, slot);
+            self.welcome(slot);
         }
     }
 

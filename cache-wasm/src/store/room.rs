@@ -1,12 +1,18 @@
 //! How room is made: within a category's limits, within the one budget, and under pressure.
 
-use crate::budget;
 use crate::category::Category;
-use crate::evict;
 use crate::slots::{Slot, Slots};
 use crate::store::{Pressure, Reason, Store};
 
 impl Store {
+    /// Makes room for so many new entries of a category at once, as far as can be.
+    pub(super) fn make_room(&mut self, category: u16, entries: u32, now: f64) {
+        let missing = entries.saturating_sub(self.categories[category as usize].room());
+        if missing > 0 {
+            self.evict_some(category as usize, missing as usize, None, now);
+        }
+    }
+
     /// A free slot for a new entry of a category. `None` when handles hold all that could leave.
     pub(super) fn take_slot(&mut self, category: u16, now: f64) -> Option<Slot> {
         while self.categories[category as usize].room() == 0 {
@@ -54,6 +60,7 @@ impl Store {
     /// Takes note of the machine's shortness of memory, and evicts down to the budget that is left.
     pub fn set_pressure(&mut self, pressure: Pressure, now: f64) {
         self.pressure = pressure;
+        self.budget.resize(self.budget_bytes());
         self.fit_whole(None, now);
     }
 
@@ -77,7 +84,7 @@ impl Store {
     /// Evicts until the whole is within its bytes.
     pub(super) fn fit_whole(&mut self, spared: Option<Slot>, now: f64) {
         while self.total_bytes() > self.budget_bytes() {
-            let Some(donor) = budget::donor(&self.categories) else { break };
+            let Some(donor) = self.budget.donor(|index| self.categories[index].bytes) else { break };
             if !self.evict_from(donor, spared, now) && !self.evict_from_any_other(donor, spared, now) {
                 break;
             }
@@ -89,18 +96,26 @@ impl Store {
     }
 
     pub(super) fn evict_from(&mut self, index: usize, spared: Option<Slot>, now: f64) -> bool {
-        let Store { slots, categories, rng, .. } = self;
-        let members = &categories[index].members;
-        let Some(slot) = evict::victim(slots, members, |slot| is_spared(slots, slot, spared), now, rng) else {
-            return false;
-        };
-        let reason = match self.pressure {
-            _ if now >= self.slots.expires[slot as usize] => Reason::Expired,
-            Pressure::Normal => Reason::Evicted,
-            Pressure::Elevated | Pressure::Critical => Reason::Pressure,
-        };
-        self.remove(slot, reason);
-        true
+        self.evict_some(index, 1, spared, now)
+    }
+
+    /// Evicts up to so many entries of a category at once; whether there was one.
+    fn evict_some(&mut self, index: usize, count: usize, spared: Option<Slot>, now: f64) -> bool {
+        let Store { slots, categories, victims, .. } = self;
+        let Category { evictor, members, .. } = &mut categories[index];
+        evictor.victims(slots, members, count, now, |slot| is_spared(slots, slot, spared), victims);
+        let mut victims = core::mem::take(victims);
+        let any = !victims.is_empty();
+        for slot in victims.drain(..) {
+            let reason = match self.pressure {
+                _ if now >= self.slots.expires[slot as usize] => Reason::Expired,
+                Pressure::Normal => Reason::Evicted,
+                Pressure::Elevated | Pressure::Critical => Reason::Pressure,
+            };
+            self.remove(slot, reason);
+        }
+        self.victims = victims;
+        any
     }
 }
 

@@ -69,10 +69,8 @@ impl Store {
         // The dictionary that others wait for may just have been made.
         self.to_pack.extend(category.unpacked.drain(..));
         let size = self.pool.stored_size(payload);
-        if let Some(entry) = self.slots.get_mut(slot) {
-            category.bytes = category.bytes - u64::from(entry.size) + u64::from(size);
-            entry.size = size;
-        }
+        let charged = core::mem::replace(&mut self.slots.sizes[slot as usize], size);
+        category.bytes = category.bytes - u64::from(charged) + u64::from(size);
     }
 
     /// Removes what has ended among the next slots.

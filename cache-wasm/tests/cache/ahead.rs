@@ -73,7 +73,7 @@ fn a_guess_that_is_read_is_paid_back_and_one_that_leaves_unread_is_not() {
     assert!(matches!(fetch_ahead(&mut page), Some(Filled::Stored(_))));
     assert!(page.manager.read_ahead(0, &key("s:m:a")).is_empty(), "it is there");
     let slot = page.manager.store().find(0, &key("s:m:b")).unwrap();
-    page.manager.slots().hit(slot, cache_wasm::slots::Recency::Insertions);
+    page.manager.slots().hit(slot, cache_wasm::slots::Ticks::AtInsertions);
     page.manager.read_ahead(0, &key("s:m:a"));
     let stats = page.manager.stats(page.now).prefetch;
     assert_eq!((stats.issued, stats.used, stats.wasted), (1, 1, 0));

@@ -6,6 +6,7 @@
 mod ahead;
 mod coherence;
 mod connection;
+mod eviction;
 mod fills;
 mod leases;
 mod loads;

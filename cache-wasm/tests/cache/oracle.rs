@@ -22,7 +22,7 @@ impl Run {
         let members = members.flat_map(|(number, category)| category.members.iter().map(move |&slot| (number, slot)));
         let entries = members.filter_map(|(number, slot)| {
             let bytes = store.payload(slot)?;
-            let text = String::from_utf8(bytes).unwrap();
+            let text = String::from_utf8(bytes).expect("payloads of tests are text");
             let is_readable = slots.readable(slot, self.page.now);
             Some((number, store.index().key(slot)?.clone(), text, slots.stream[slot as usize], is_readable))
         });

@@ -2,8 +2,8 @@
 
 use cache_wasm::manager::{ManagerError, Options};
 use cache_wasm::segments::Heap;
-use cache_wasm::slots::{FREQUENCY_MAX, Recency};
-use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, PutError, Reason};
+use cache_wasm::slots::{FREQUENCY_MAX, Ticks};
+use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, Policy, PutError, Reason};
 
 use crate::page::{Page, SCOPE, at, body, category, items, key, scope, some, tag, value};
 
@@ -83,7 +83,7 @@ fn bytes_are_bounded_by_category_and_over_all() {
 }
 
 #[test]
-fn the_category_with_the_most_bytes_gives_first_and_any_other_before_the_newest_goes() {
+fn the_category_most_over_its_share_gives_first_and_any_other_before_the_newest_goes() {
     let mut page = Page::with(vec![category("c", 9), category("d", 9)], 10);
     set(&mut page, 0, "s:m:a", b"four", None, &[]).unwrap();
     set(&mut page, 0, "s:m:b", b"two", None, &[]).unwrap();
@@ -91,9 +91,46 @@ fn the_category_with_the_most_bytes_gives_first_and_any_other_before_the_newest_
     set(&mut page, 1, "s:m:d", b"x", None, &[]).unwrap();
     assert_eq!((page.read_in(1, "s:m:c"), page.read_in(1, "s:m:d")), (some("six"), some("x")));
     assert_eq!(page.manager.store().categories()[0].members.len(), 1);
-    // The largest category holds nothing but the newest value: the others give.
+    // That category holds nothing but the newest value: the others give.
     set(&mut page, 0, "s:m:e", b"ten bytes.", None, &[]).unwrap();
     assert_eq!((page.read("s:m:e"), page.manager.store().pool().len()), (some("ten bytes."), 1));
+}
+
+#[test]
+fn under_lru_a_replaced_value_counts_as_used() {
+    let lru = CategoryOptions { policy: Policy::Lru, ..category("c", 3) };
+    let mut page = Page::with(vec![lru], u64::MAX);
+    ["s:m:a", "s:m:b", "s:m:c", "s:m:a", "s:m:b", "s:m:d"].into_iter().for_each(|name| page.set(name, name));
+    let there = ["s:m:a", "s:m:b", "s:m:c", "s:m:d"].map(|name| page.holds(name));
+    assert_eq!(there, [true, true, false, true]);
+}
+
+#[test]
+fn a_category_whose_keys_return_gains_bytes_of_one_whose_keys_do_not() {
+    let limits = |name: &str, min_bytes: u64| CategoryOptions { min_bytes, ..category(name, 1_000) };
+    let mut page = Page::with(vec![limits("returning", 0), limits("passing", 100)], 1_000);
+    for request in 0..4_000 {
+        let name = format!("s:m:{}", request % 60);
+        if page.read_in(0, &name).is_none() {
+            set(&mut page, 0, &name, format!("a{request:09}").as_bytes(), None, &[]).unwrap();
+        }
+        set(&mut page, 1, &format!("s:m:{request}"), format!("b{request:09}").as_bytes(), None, &[]).unwrap();
+    }
+    let [returning, passing] = page.manager.store().budget().shares() else { panic!("two categories") };
+    assert!(returning.bytes >= 590 && passing.bytes >= 100, "{returning:?} {passing:?}");
+    assert_eq!((returning.gained, returning.bytes), (passing.given, 500 + returning.gained - returning.given));
+    let held = page.manager.store().categories().iter().map(|category| category.bytes).collect::<Vec<_>>();
+    assert!(held[0] >= 590 && held[1] <= 410, "{held:?}");
+}
+
+#[test]
+fn a_category_bounded_by_its_entries_gains_no_bytes() {
+    let mut page = Page::with(vec![category("few", 10), category("many", 1_000)], 1_000);
+    for request in 0..1_000 {
+        set(&mut page, 0, &format!("s:m:{}", request % 12), format!("a{request:09}").as_bytes(), None, &[]).unwrap();
+        set(&mut page, 1, &format!("s:m:{request}"), format!("b{request:09}").as_bytes(), None, &[]).unwrap();
+    }
+    assert_eq!(page.manager.store().budget().shares()[0].gained, 0);
 }
 
 #[test]
@@ -123,7 +160,7 @@ fn what_is_used_outlives_what_is_not() {
     for number in 8..100 {
         // As JavaScript notes a hit.
         let slots = page.manager.slots();
-        slots.hit(used, Recency::Insertions);
+        slots.hit(used, Ticks::AtInsertions);
         slots.set_frequency(used, FREQUENCY_MAX);
         page.set(&format!("s:m:{number}"), "value");
     }

@@ -305,8 +305,7 @@ impl Run {
             let reserved = &self.reserved[usize::from(category)];
             assert_eq!((state.members.len(), state.reserved as usize), (own, reserved.len()));
             assert!(own + reserved.len() <= state.options.max as usize, "`max` holds, reserved slots counted");
-            let charged: u64 =
-                state.members.iter().filter_map(|&slot| slots.get(slot)).map(|e| u64::from(e.size)).sum();
+            let charged: u64 = state.members.iter().map(|&slot| u64::from(slots.sizes[slot as usize])).sum();
             assert_eq!(state.bytes, charged);
             let removable = self.model.iter().filter(|((of, _), held)| *of == category && held.holds == 0).count();
             assert!(state.bytes <= state.options.max_bytes || removable <= 1);
@@ -316,14 +315,14 @@ impl Run {
         for (name, held) in &self.model {
             let slot = self.slot(*name).expect("what was put and not removed has a slot");
             let entry = slots.get(slot).expect("what was put and not removed is there");
-            assert_eq!((entry.category, entry.holds), (name.0, held.holds));
+            assert_eq!((entry.category, u32::from(slots.holds[slot as usize])), (name.0, held.holds));
             match &held.value {
                 Value::Bytes(bytes) => {
                     assert_eq!(store.payload(slot).as_ref(), Some(bytes), "{name:?}");
                     references += 1;
                 }
                 Value::Reference(_, size) => {
-                    assert_eq!((entry.content, entry.size), (Content::Reference, *size), "{name:?}");
+                    assert_eq!((entry.content, slots.sizes[slot as usize]), (Content::Reference, *size), "{name:?}");
                     referenced += u64::from(*size);
                 }
             }
@@ -370,6 +369,7 @@ impl Value {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long to walk is the tester's choice, not the core's")]
 fn from_environment(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }

@@ -11,7 +11,7 @@ fn told(text: &str, version: Option<u64>) -> Told {
 }
 
 fn apply(page: &mut Page, text: &str, version: Option<u64>) -> Applied {
-    let applied = page.manager.apply(told(text, version), page.now).unwrap();
+    let applied = page.manager.apply(told(text, version), page.now).expect("it fits");
     page.settle();
     applied
 }
@@ -105,7 +105,7 @@ fn an_invalidation_by_version_spares_what_is_as_new() {
 #[test]
 fn a_push_with_a_version_drops_what_other_categories_hold_of_before() {
     let mut page = Page::new();
-    page.manager.apply(Told { category: 1, ..told("six", Some(6)) }, page.now).unwrap();
+    page.manager.apply(Told { category: 1, ..told("six", Some(6)) }, page.now).expect("it fits");
     page.settle();
     apply(&mut page, "seven", Some(7));
     assert_eq!((page.read_in(0, KEY), page.read_in(1, KEY)), (some("seven"), None));
@@ -117,7 +117,7 @@ fn a_push_that_there_is_no_value_is_kept_as_that() {
     let mut page = Page::new();
     apply(&mut page, "seven", Some(7));
     let gone = Told { given: Given::Absent, tags: vec![tag("t")], ..told("", Some(8)) };
-    page.manager.apply(gone, page.now).unwrap();
+    page.manager.apply(gone, page.now).expect("it fits");
     page.settle();
     assert_eq!((page.read(KEY), page.holds(KEY)), (None, true));
     assert_eq!(apply(&mut page, "seven", Some(7)), Applied::Older);

@@ -12,11 +12,13 @@ fn second_visit() -> Page {
     let mut first = Page::live("1:10");
     first.put(KEY, "1:10", "value");
     first.put("s:m:b", "1:10", "other");
-    let slots: Vec<_> = [KEY, "s:m:b"].map(|name| first.manager.store().find(0, &key(name)).unwrap()).into();
-    let records: Vec<Record> = slots.into_iter().map(|slot| first.manager.record(slot).unwrap()).collect();
+    let slots: Vec<_> =
+        [KEY, "s:m:b"].map(|name| first.manager.store().find(0, &key(name)).expect("it is there")).into();
+    let records: Vec<Record> =
+        slots.into_iter().map(|slot| first.manager.record(slot).expect("it is readable")).collect();
     let mut page = Page::new();
     for record in records {
-        assert!(page.manager.restore(record, None, page.now).unwrap().is_some());
+        assert!(page.manager.restore(record, None, page.now).expect("it fits").is_some());
     }
     for (scope, position) in first.manager.positions() {
         page.manager.remember(scope, position);
