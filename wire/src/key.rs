@@ -110,6 +110,10 @@ fn check_characters(what: &'static str, text: &str, max: usize, example: &'stati
     if text.len() > max {
         return Err(NameError::TooLong { what, length: text.len(), max });
     }
+    // Nearly every name is plain ASCII: its bytes say so without being decoded.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'*' | b'{' | b'}')) {
+        return Ok(());
+    }
     let refused = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '*' | '{' | '}');
     match text.char_indices().find(|&(_, c)| refused(c)) {
         Some((at, character)) => Err(NameError::Character { what, character, at }),
@@ -120,7 +124,7 @@ fn check_characters(what: &'static str, text: &str, max: usize, example: &'stati
 fn check_segments(what: &'static str, text: &str, example: &'static str) -> Result<(), NameError> {
     let mut at = 0;
     let mut segments = 0;
-    for segment in text.split(':') {
+    for segment in text.as_bytes().split(|&byte| byte == b':') {
         if segment.is_empty() {
             return Err(NameError::EmptySegment { what, at });
         }

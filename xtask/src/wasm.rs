@@ -18,11 +18,13 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// wasm-opt's arguments: size first, and the features that rustc's baseline for the target emits.
-const OPTIMISE: [&str; 11] = [
+const OPTIMISE: [&str; 12] = [
     // Before what it applies to. What one place calls stays a function: inlined, it has more locals to tell apart.
     "--one-caller-inline-max-function-size=0",
     "-Oz",
     "--converge",
+    // The first KiB is the end of the stack: what would be read there by an address that wraps is an overflow, and traps.
+    "--low-memory-unused",
     "--strip-producers",
     "--strip-target-features",
     "--enable-bulk-memory",

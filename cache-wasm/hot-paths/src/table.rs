@@ -3,15 +3,17 @@
 //! It is told hashes and asks back which number a name belongs to, through references to functions: each table with a
 //! type or a closure of its own would be another copy of the same code in the module that pages download.
 
-use core::hash::BuildHasher;
+use core::hash::Hasher;
 
-use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 
 /// A hash for the tables, the same in every run.
 #[inline(never)]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    FixedState::with_seed(0).hash_one(bytes)
+    let mut hasher = FxHasher::default();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// The hash of a name.

@@ -11,25 +11,30 @@ use wasm_bindgen::JsValue;
 /// Writes what statistics consist of, and nothing else.
 pub(super) struct Statistics;
 
-/// A type that statistics do not have.
+/// Nothing can go wrong that a value decides, so that no call checks. What statistics do not consist of is a mistake in
+/// this crate, and traps.
 #[derive(Debug)]
-pub(super) struct Unknown;
+pub(super) enum Never {}
 
-impl fmt::Display for Unknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a type that statistics do not have")
+impl fmt::Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
     }
 }
 
-impl core::error::Error for Unknown {}
+impl core::error::Error for Never {}
 
-impl Error for Unknown {
-    fn custom<T: fmt::Display>(_: T) -> Unknown {
-        Unknown
+impl Error for Never {
+    fn custom<T: fmt::Display>(_: T) -> Never {
+        unknown()
     }
 }
 
-type Written = Result<JsValue, Unknown>;
+fn unknown<T>() -> T {
+    unreachable!("statistics have no such type")
+}
+
+type Written = Result<JsValue, Never>;
 
 /// An object that is being written.
 pub(super) struct Members {
@@ -50,9 +55,9 @@ impl Members {
 
 impl SerializeStruct for Members {
     type Ok = JsValue;
-    type Error = Unknown;
+    type Error = Never;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Unknown> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Never> {
         self.set(&key.into(), &value.serialize(Statistics)?);
         Ok(())
     }
@@ -64,14 +69,14 @@ impl SerializeStruct for Members {
 
 impl SerializeMap for Members {
     type Ok = JsValue;
-    type Error = Unknown;
+    type Error = Never;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unknown> {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Never> {
         self.key = key.serialize(Statistics)?;
         Ok(())
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unknown> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
         self.set(&self.key, &value.serialize(Statistics)?);
         Ok(())
     }
@@ -86,9 +91,9 @@ pub(super) struct Items(Array);
 
 impl SerializeSeq for Items {
     type Ok = JsValue;
-    type Error = Unknown;
+    type Error = Never;
 
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Unknown> {
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Never> {
         self.0.push(&value.serialize(Statistics)?);
         Ok(())
     }
@@ -108,14 +113,14 @@ macro_rules! numbers {
 
 impl Serializer for Statistics {
     type Ok = JsValue;
-    type Error = Unknown;
+    type Error = Never;
     type SerializeSeq = Items;
     type SerializeMap = Members;
     type SerializeStruct = Members;
-    type SerializeTuple = Impossible<JsValue, Unknown>;
-    type SerializeTupleStruct = Impossible<JsValue, Unknown>;
-    type SerializeTupleVariant = Impossible<JsValue, Unknown>;
-    type SerializeStructVariant = Impossible<JsValue, Unknown>;
+    type SerializeTuple = Impossible<JsValue, Never>;
+    type SerializeTupleStruct = Impossible<JsValue, Never>;
+    type SerializeTupleVariant = Impossible<JsValue, Never>;
+    type SerializeStructVariant = Impossible<JsValue, Never>;
 
     numbers! {
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8,
@@ -146,36 +151,36 @@ impl Serializer for Statistics {
         self.serialize_str(name)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Items, Unknown> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Items, Never> {
         Ok(Items(Array::new()))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Members, Unknown> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Members, Never> {
         Ok(Members::new())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members, Unknown> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members, Never> {
         Ok(Members::new())
     }
 
     fn serialize_char(self, _: char) -> Written {
-        Err(Unknown)
+        unknown()
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Written {
-        Err(Unknown)
+        unknown()
     }
 
     fn serialize_unit(self) -> Written {
-        Err(Unknown)
+        unknown()
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Written {
-        Err(Unknown)
+        unknown()
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Written {
-        Err(Unknown)
+        unknown()
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -185,15 +190,15 @@ impl Serializer for Statistics {
         _: &'static str,
         _: &T,
     ) -> Written {
-        Err(Unknown)
+        unknown()
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unknown> {
-        Err(Unknown)
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Never> {
+        unknown()
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unknown> {
-        Err(Unknown)
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Never> {
+        unknown()
     }
 
     fn serialize_tuple_variant(
@@ -202,8 +207,8 @@ impl Serializer for Statistics {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Unknown> {
-        Err(Unknown)
+    ) -> Result<Self::SerializeTupleVariant, Never> {
+        unknown()
     }
 
     fn serialize_struct_variant(
@@ -212,7 +217,7 @@ impl Serializer for Statistics {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeStructVariant, Unknown> {
-        Err(Unknown)
+    ) -> Result<Self::SerializeStructVariant, Never> {
+        unknown()
     }
 }
