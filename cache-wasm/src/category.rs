@@ -72,6 +72,8 @@ pub struct Category {
     pub members: Vec<Slot>,
     /// Slots given to JavaScript for what it will store: they count as taken.
     pub reserved: u32,
+    /// What shortness of memory leaves of `max`.
+    pub limit: u32,
     /// Bytes that its entries are charged with.
     pub bytes: u64,
     /// Entries that wait for the category's dictionary.
@@ -88,6 +90,7 @@ impl Category {
         Category {
             members: Vec::new(),
             reserved: 0,
+            limit: options.max,
             bytes: 0,
             unpacked: Vec::new(),
             evictor: Evictor::new(options.policy, seed),
@@ -98,6 +101,8 @@ impl Category {
 
     /// How many more entries fit.
     pub fn room(&self) -> u32 {
-        self.options.max.saturating_sub(self.members.len() as u32 + self.reserved)
+        // What pressure leaves is not to be taken up by reserved slots alone.
+        let limit = self.limit.max((self.reserved + 1).min(self.options.max));
+        limit.saturating_sub(self.members.len() as u32 + self.reserved)
     }
 }

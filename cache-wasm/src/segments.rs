@@ -1,7 +1,7 @@
 //! Where payload bytes lie: in segments outside of this module's own memory, appended to and given back whole.
 //!
 //! WebAssembly memory cannot shrink, so that payloads do not lie in it: the segments belong to whoever implements
-//! [`Backing`], the browser in a page. A segment that is half dead is emptied by moving what lives in it, and dropped.
+//! [`Backing`], the browser in a page. A segment that is a third dead is emptied by moving what lives in it, and dropped.
 //! This module knows no payload; it is told which bytes are dead.
 
 use alloc::boxed::Box;
@@ -150,12 +150,12 @@ impl Segments {
         self.backing.read(place.segment, place.at, into);
     }
 
-    /// A segment that wastes the most, if that is over half of it: its payloads are to be moved.
+    /// A segment that wastes the most, if that is over a third of it: its payloads are to be moved.
     pub fn wasteful(&mut self) -> Option<u32> {
         let waste = |segment: &Segment| segment.size - segment.live;
         let (number, segment) = self.segments.iter().enumerate().max_by_key(|(_, segment)| waste(segment))?;
-        let is_filling = self.current == Some(number as u32) && segment.used <= segment.size / 2;
-        if is_filling || waste(segment) <= segment.size / 2 || segment.live == 0 {
+        let is_filling = self.current == Some(number as u32) && segment.used - segment.live <= segment.size / 3;
+        if is_filling || waste(segment) <= segment.size / 3 || segment.live == 0 {
             return None;
         }
         if self.current == Some(number as u32) {

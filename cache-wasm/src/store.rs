@@ -232,10 +232,21 @@ pub struct Store {
 pub enum Pressure {
     /// It is not.
     Normal,
-    /// Somewhat: half of the budget is used.
+    /// Somewhat: half of each budget is used.
     Elevated,
     /// Very: a quarter of it.
     Critical,
+}
+
+impl Pressure {
+    /// What is left of the budgets is one part in so many.
+    fn divisor(self) -> u32 {
+        match self {
+            Pressure::Normal => 1,
+            Pressure::Elevated => 2,
+            Pressure::Critical => 4,
+        }
+    }
 }
 
 impl Store {

@@ -45,11 +45,7 @@ impl Store {
 
     /// The budget as the machine's shortness of memory leaves it, in bytes.
     pub fn budget_bytes(&self) -> u64 {
-        match self.pressure {
-            Pressure::Normal => self.max_bytes,
-            Pressure::Elevated => self.max_bytes / 2,
-            Pressure::Critical => self.max_bytes / 4,
-        }
+        self.max_bytes / u64::from(self.pressure.divisor())
     }
 
     /// How short of memory the machine is said to be.
@@ -57,10 +53,17 @@ impl Store {
         self.pressure
     }
 
-    /// Takes note of the machine's shortness of memory, and evicts down to the budget that is left.
+    /// Takes note of the machine's shortness of memory, and evicts down to the bytes and the entries that are left: an
+    /// entry costs memory beside its payload.
     pub fn set_pressure(&mut self, pressure: Pressure, now: f64) {
         self.pressure = pressure;
         self.budget.resize(self.budget_bytes());
+        for category in 0..self.categories.len() {
+            let Category { limit, options, members, .. } = &mut self.categories[category];
+            *limit = (options.max / pressure.divisor()).max(1);
+            let over = (members.len() as u32).saturating_sub(*limit);
+            self.evict_some(category, over as usize, None, now);
+        }
         self.fit_whole(None, now);
     }
 

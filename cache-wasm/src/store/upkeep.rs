@@ -1,4 +1,4 @@
-//! What is done off the critical path, a bounded piece at a time: packing, emptying half-dead segments, and removing
+//! What is done off the critical path, a bounded piece at a time: packing, emptying segments that are partly dead, and removing
 //! what has ended although nobody reads it.
 
 use crate::category::Packing;

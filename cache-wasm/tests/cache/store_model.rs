@@ -172,7 +172,10 @@ impl Run {
                 assert!(bytes.len() as u64 > limits.max_bytes.min(limits.max_entry));
                 self.absorb_displacing(Some(name));
             }
-            Err(PutError::Held(_)) => assert!(self.is_full_of_held(name.0)),
+            Err(PutError::Held(_)) => {
+                self.absorb();
+                assert!(self.is_full_of_held(name.0));
+            }
             Err(error) => panic!("{error}"),
         }
         self.absorb();
