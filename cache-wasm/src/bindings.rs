@@ -299,15 +299,16 @@ impl Core {
         self.done(more)
     }
 
-    /// The machine's shortness of memory: 0 for none, 1 for some, 2 for a lot.
-    pub fn pressure(&mut self, level: u8, now: f64) {
+    /// The machine's shortness of memory: 0 for none, 1 for some, 2 for a lot. Whether it is to be said again, so that more
+    /// leaves.
+    pub fn pressure(&mut self, level: u8, now: f64) -> bool {
         let pressure = match level {
             0 => Pressure::Normal,
             1 => Pressure::Elevated,
             _ => Pressure::Critical,
         };
-        self.manager.set_pressure(pressure, now);
-        self.done(());
+        let more = self.manager.set_pressure(pressure, now);
+        self.done(more)
     }
 
     /// The JSON text of a slot's value, or `undefined`.

@@ -10,6 +10,7 @@ use hot_paths::{Table, hash_of};
 use wire::key::ROOT_SEGMENTS;
 use wire::{Key, Scope};
 
+use crate::growth;
 use crate::slots::Slot;
 
 /// No slot, and no node.
@@ -93,8 +94,8 @@ impl Index {
 
     /// Names a slot that has no name.
     pub fn insert(&mut self, key: Key, slot: Slot) {
-        if self.names.len() <= slot as usize {
-            self.names.resize(slot as usize + 1, None);
+        while self.names.len() <= slot as usize {
+            growth::push(&mut self.names, None);
         }
         let node = parent_of(key.as_str(), key.as_str().len()).map_or(NONE, |length| self.node_of(&key, length));
         let after =
@@ -184,7 +185,7 @@ impl Index {
         };
         match self.nodes.get_mut(node as usize) {
             Some(place) => *place = made,
-            None => self.nodes.push(made),
+            None => growth::push(&mut self.nodes, made),
         }
         let nodes = &self.nodes;
         self.scopes.insert(hash, node, &|other| nodes[other as usize].hash);

@@ -17,6 +17,7 @@ pub mod evict;
 pub mod fill;
 pub mod follow;
 pub mod ghost;
+pub mod growth;
 pub mod index;
 pub mod manager;
 pub mod pack;

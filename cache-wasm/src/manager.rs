@@ -192,15 +192,18 @@ impl Manager {
         self.store.upkeep(now)
     }
 
-    /// Takes note of the machine's shortness of memory: packs everything, then evicts down to what is left.
-    pub fn set_pressure(&mut self, pressure: Pressure, now: f64) {
-        if pressure > Pressure::Normal {
+    /// Takes note of the machine's shortness of memory: packs everything, then evicts down to what is left. Whether there
+    /// is more to evict: to be called again with the same then, once the effects were repeated.
+    pub fn set_pressure(&mut self, pressure: Pressure, now: f64) -> bool {
+        if pressure > self.store.pressure() {
             self.store.pack_all();
         }
-        self.store.set_pressure(pressure, now);
-        if pressure > Pressure::Normal {
-            self.store.pack_all();
+        self.store.set_pressure(pressure);
+        let more = self.store.relieve(now);
+        if !more && pressure > Pressure::Normal {
+            self.store.compact_all();
         }
+        more
     }
 
     /// Everything there is to count.

@@ -6,6 +6,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::growth;
 use crate::pack::{DictionaryId, Packed, Packer};
 use crate::segments::{Backing, Place, Segments};
 use hot_paths::{Table, hash_bytes};
@@ -87,7 +88,7 @@ impl Pool {
                 index
             }
             None => {
-                self.payloads.push(shared);
+                growth::push(&mut self.payloads, shared);
                 (self.payloads.len() - 1) as u32
             }
         };

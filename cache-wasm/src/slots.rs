@@ -11,6 +11,7 @@ use core::cell::Cell;
 use hot_paths::sample::Looks;
 use wire::Position;
 
+use crate::growth;
 use crate::pool::PayloadId;
 
 /// The index of an entry in every table.
@@ -121,7 +122,7 @@ impl Slots {
         if self.entries.len() == self.expires.len() {
             return None;
         }
-        self.entries.push(None);
+        growth::push(&mut self.entries, None);
         Some((self.entries.len() - 1) as Slot)
     }
 

@@ -4,6 +4,9 @@ use crate::category::Category;
 use crate::slots::Slot;
 use crate::store::{Pressure, Reason, Store};
 
+/// Entries that pressure takes at a time.
+const RELIEF: usize = 128;
+
 impl Store {
     /// Makes room for so many new entries of a category at once, as far as can be.
     pub(super) fn make_room(&mut self, category: u16, entries: u32, now: f64) {
@@ -53,18 +56,36 @@ impl Store {
         self.pressure
     }
 
-    /// Takes note of the machine's shortness of memory, and evicts down to the bytes and the entries that are left: an
-    /// entry costs memory beside its payload.
-    pub fn set_pressure(&mut self, pressure: Pressure, now: f64) {
+    /// Takes note of the machine's shortness of memory: what is left of the bytes and of the entries, which cost memory
+    /// beside their payloads. [`Store::relieve`] evicts down to that.
+    pub fn set_pressure(&mut self, pressure: Pressure) {
         self.pressure = pressure;
         self.budget.resize(self.budget_bytes());
-        for category in 0..self.categories.len() {
-            let Category { limit, options, members, .. } = &mut self.categories[category];
-            *limit = (options.max / pressure.divisor()).max(1);
-            let over = (members.len() as u32).saturating_sub(*limit);
-            self.evict_some(category, over as usize, None, now);
+        for category in &mut self.categories {
+            category.limit = (category.options.max / pressure.divisor()).max(1);
         }
-        self.fit_whole(None, now);
+    }
+
+    /// Evicts up to [`RELIEF`] entries of what pressure leaves no room for; whether there are more. Not all at once: who
+    /// is short of memory has none for a long list of what left.
+    pub fn relieve(&mut self, now: f64) -> bool {
+        let mut left = RELIEF;
+        for category in 0..self.categories.len() {
+            let Category { limit, members, .. } = &self.categories[category];
+            let over = members.len().saturating_sub(*limit as usize).min(left);
+            let before = members.len();
+            if over > 0 {
+                self.evict_some(category, over, None, now);
+            }
+            left -= before - self.categories[category].members.len();
+        }
+        while left > 0 && self.total_bytes() > self.budget_bytes() {
+            if !self.evict_for_the_whole(None, now) {
+                return false;
+            }
+            left -= 1;
+        }
+        left == 0
     }
 
     /// Evicts until the slot's category and the whole are within their bytes. The slot itself stays.
@@ -86,12 +107,13 @@ impl Store {
 
     /// Evicts until the whole is within its bytes.
     pub(super) fn fit_whole(&mut self, spared: Option<Slot>, now: f64) {
-        while self.total_bytes() > self.budget_bytes() {
-            let Some(donor) = self.budget.donor(|index| self.categories[index].bytes) else { break };
-            if !self.evict_from(donor, spared, now) && !self.evict_from_any_other(donor, spared, now) {
-                break;
-            }
-        }
+        while self.total_bytes() > self.budget_bytes() && self.evict_for_the_whole(spared, now) {}
+    }
+
+    /// Evicts one entry of the category that is to give; whether there was one.
+    fn evict_for_the_whole(&mut self, spared: Option<Slot>, now: f64) -> bool {
+        let donor = self.budget.donor(|index| self.categories[index].bytes);
+        donor.is_some_and(|donor| self.evict_from(donor, spared, now) || self.evict_from_any_other(donor, spared, now))
     }
 
     fn evict_from_any_other(&mut self, donor: usize, spared: Option<Slot>, now: f64) -> bool {

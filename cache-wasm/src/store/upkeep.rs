@@ -45,6 +45,11 @@ impl Store {
                 break;
             }
         }
+        self.compact_all();
+    }
+
+    /// Gives back every segment that can be.
+    pub fn compact_all(&mut self) {
         while self.pool.compact() {}
     }
 

@@ -140,7 +140,7 @@ impl Run {
             }
             90..92 => {
                 self.pressure = self.one_of(&[Pressure::Normal, Pressure::Elevated, Pressure::Critical]);
-                self.page.manager.set_pressure(self.pressure, self.page.now);
+                while self.page.manager.set_pressure(self.pressure, self.page.now) {}
                 self.absorb();
             }
             _ => self.page.now += self.rng.f64() * 20.0,
