@@ -63,9 +63,9 @@ async function contenders(max) {
   ];
 }
 
-/** A function of its own source text, and therefore of its own compiled code. */
-function compiled(parameters, body) {
-  return new Function(...parameters, body);
+/** A function of its own source text, and therefore of its own compiled code: equal texts would share what the engine learns. */
+function compiled(name, parameters, body) {
+  return new Function(...parameters, `// ${name}\n${body}`);
 }
 
 function fill({ name, subject }, keys) {
@@ -107,6 +107,7 @@ export async function reads(entries, runs) {
     const keys = freshKeys(entries);
     const handles = contender.get.startsWith("handles") ? keys.map((key) => contender.subject.handle(key)) : [];
     const read = compiled(
+      contender.name,
       ["it", "keys", "at", "handles"],
       `let sum = 0;
        for (let i = 0; i < keys.length; i++) { const key = keys[i]; sum += ${contender.get}.number; }
@@ -134,6 +135,7 @@ export async function writes(max, runs) {
       // TanStack Query evicts nothing: it writes what is there.
       const keys = freshKeys(contender.name === "TanStack Query" ? max : WRITTEN * max);
       const write = compiled(
+        contender.name,
         ["it", "keys", "from", "count"],
         `for (let i = 0; i < count; i++) {
            const key = keys[(from + i) % keys.length]; const value = { number: i }; ${contender.set};

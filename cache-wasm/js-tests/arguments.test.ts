@@ -105,18 +105,23 @@ test("a tag is a short word", async () => {
 
 test("a value must be what JSON can carry", async () => {
   const set = (value: unknown) => () => cache.set("props", "mlb:1", value);
+  const refused = (why: string) => `the value of \`mlb:1\` cannot be JSON: ${why}; keep it by reference with \`{ pack: false }\``;
   await check(set(undefined), "the value of `mlb:1` cannot be JSON: it is undefined; delete the key instead");
   await check(
     set(() => 1),
-    "the value of `mlb:1` cannot be JSON: it is function; delete the key instead",
+    refused("it is a function"),
   );
-  await check(set(Symbol("s")), "the value of `mlb:1` cannot be JSON: it is symbol; delete the key instead");
-  await check(set(10n), "the value of `mlb:1` cannot be JSON: TypeError: Do not know how to serialize a BigInt");
+  await check(set(Symbol("s")), refused("it is a symbol"));
+  await check(set(10n), refused("it is a bigint"));
+  await check(set({ line: NaN }), refused("`$.line` is NaN"));
+  await check(set({ lines: [1, 2, 3, { update() {} }] }), refused("`$.lines[3].update` is a function"));
+  await check(set({ "a line": [new Map()] }), refused('`$["a line"][0]` is of class Map'));
+  await check(set([new Date(0)]), refused("`$[0]` is of class Date"));
   const cycle: { self?: unknown } = {};
   cycle.self = cycle;
   expect(await refusal(set(cycle))).toMatchObject({
     code: "argument",
-    message: expect.stringContaining("the value of `mlb:1` cannot be JSON: TypeError: Converting circular structure"),
+    message: expect.stringContaining(".self` is nested over 500 deep, or holds itself; keep it"),
   });
   expect(cache.size).toBe(0);
 });
@@ -164,12 +169,61 @@ test("more entries than the tables may have are refused", async () => {
   );
 });
 
-test.for([0, -1, NaN])("`maxBytes` of %s is refused", async (maxBytes) => {
-  await check(() => createCache({ maxBytes }), `maxBytes must be above 0, not ${maxBytes}`);
+test.for([0, -1, NaN])("an option of %s, where a number above 0 belongs, is refused", async (number) => {
+  for (const name of ["maxBytes", "maxDecodedBytes"]) {
+    await check(() => createCache({ [name]: number }), `${name} must be above 0, not ${number}`);
+  }
+  const names = ["maxBytes", "minBytes", "maxEntrySize", "staleTime", "staleIfError", "absentTtl", "jitter"];
+  for (const name of names) {
+    await check(
+      () => createCache({ categories: { props: { max: 1, [name]: number } } }),
+      `category \`props\`: ${name} must be above 0, not ${number}`,
+    );
+  }
+  await check(() => cache.set("props", "mlb:1", 1, { size: number }), `size must be above 0, not ${number}`);
+});
+
+test("a number in quotes is no number", async () => {
+  const ttl = "5" as unknown as number;
+  await check(() => cache.set("props", "mlb:1", 1, { ttl }), "ttl must be above 0, not 5");
+});
+
+const MISSPELT: [options: object, message: string][] = [
+  [{ maxByte: 1 }, "there is no option `maxByte`; did you mean `maxBytes`?"],
+  [{ websocket: 1 }, "there is no option `websocket`; did you mean `WebSocket`?"],
+  [{ categories: { props: { max: 1, tll: 5 } } }, "category `props`: there is no option `tll`; did you mean `ttl`?"],
+  [
+    { categories: { props: { max: 1, structural: true } } },
+    "category `props`: there is no option `structural`; did you mean `structuralSharing`?",
+  ],
+];
+
+test.for(MISSPELT)("an option that does not exist is refused: %j", async ([options, message]) => {
+  await check(() => createCache(options), message);
+});
+
+test("an option that is like no other is refused with those there are; one that is undefined is none", async () => {
+  const set = (options: object) => () => cache.set("props", "mlb:1", 1, options);
+  await check(set({ colour: "red" }), "there is no option `colour`; there are ttl, tags, pack, size");
+  expect(set({ colour: undefined, ttl: undefined })).not.toThrow();
+  cache.clear();
+});
+
+test("options that contradict each other, or are of no such kind, are refused", async () => {
+  const open = (limits: object) => () => createCache({ categories: { props: { max: 1, ...limits } } });
+  await check(open({ minBytes: 2, maxBytes: 1 }), "category `props`: minBytes, 2, is over maxBytes, 1");
+  await check(open({ jitter: 1.5 }), "category `props`: jitter is a share of `ttl`, at most 1, not 1.5");
+  await check(open({ policy: "fifo" }), "category `props`: `policy` must be `adaptive` or `lru`, not `fifo`");
   await check(
-    () => createCache({ categories: { props: { max: 1, maxBytes } } }),
-    `category \`props\`: maxBytes must be above 0, not ${maxBytes}`,
+    () => cache.pressure("high" as "normal"),
+    "the level must be one of normal, elevated, critical, not high",
   );
+});
+
+test("half a character is part of no key: bytes cannot carry it", async () => {
+  for (const key of ["mlb:\ud83d", "mlb:\udf4e:1"]) {
+    await check(() => cache.set("props", key, 1), "the key has half a character: a surrogate without its other half");
+  }
 });
 
 test.for(["edge.example", "/v1", "", "ws://edge.example", "wss://edge.example", "file:///edge"])(

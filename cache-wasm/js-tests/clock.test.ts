@@ -33,6 +33,12 @@ test("a wall clock that jumps back and then forward adds the jump forward", asyn
   expect(await passed([10, -60_000], [10, 5_010])).toBe(5_020);
 });
 
+test("time is whole milliseconds, rounded up: nothing is ever read too late", async () => {
+  expect(await passed([0.1, 0.1])).toBe(1);
+  expect(await passed([0.9, 0.9], [0.2, 0.2])).toBe(2);
+  expect(await passed([3, 3])).toBe(3);
+});
+
 test("small drifts to and fro do not add up", async () => {
   const steps = Array.from({ length: 1_000 }, (_, i): [number, number] => (i % 2 === 0 ? [100, 140] : [100, 60]));
   expect(await passed(...steps)).toBe(100_000);

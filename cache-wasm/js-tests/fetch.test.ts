@@ -34,7 +34,7 @@ async function request(n: number): Promise<Request> {
 
 beforeEach(async () => {
   requests = [];
-  cache = await createCache({ categories: { props: { max: 10 }, odds: { max: 10 } }, fetcher, clock });
+  cache = await createCache({ categories: { props: { max: 10 }, odds: { max: 10 } }, fetcher, clock, retries: 0 });
 });
 
 afterEach(() => cache.close());
@@ -272,6 +272,6 @@ test("an answer that JSON cannot carry is the fetcher's fault, and says so", asy
   (await request(1)).answer({ value: 10n });
   await expect(value).rejects.toMatchObject({
     code: "argument",
-    message: "the value of `mlb:1` cannot be JSON: TypeError: Do not know how to serialize a BigInt",
+    message: expect.stringContaining("cannot be JSON: TypeError: Do not know how to serialize a BigInt"),
   });
 });

@@ -55,6 +55,12 @@ test("a value is read by its key, with its tags and its age", async () => {
   expect(cache.has("props", "mlb:é:1")).toBe(false);
 });
 
+test("a value of which it cannot be read how long it lives is for who asked alone", async () => {
+  respond = (_request, response) => response.setHeader("cache-as-of", "1:7").setHeader("cache-ttl", "soon").end("1");
+  expect(await cache.fetch("props", "mlb:1")).toBe(1);
+  expect(cache.has("props", "mlb:1")).toBe(false);
+});
+
 test("a 404 with a position means that the key has no value", async () => {
   respond = (_request, response) => response.writeHead(404, { "cache-as-of": "1:7" }).end();
   expect(await cache.fetch("props", "mlb:1")).toBeUndefined();

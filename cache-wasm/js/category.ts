@@ -8,7 +8,6 @@ import { Handle } from "./handle.js";
 import type { Tables } from "./tables.js";
 import type { Clock } from "./timers.js";
 import type { CategoryOptions, SetOptions } from "./types.js";
-import { Waiting } from "./waiting.js";
 
 /** What a category cannot do from JavaScript's side alone. */
 export interface CategoryHost {
@@ -49,12 +48,12 @@ export class Category {
   readonly isLru: boolean;
   /** @internal */
   readonly host: CategoryHost;
-  /** @internal Set, and not known to the core. */
+  /** @internal Set, and not known to the core: the first so many. */
   readonly pending: Entry[] = [];
+  /** @internal How many. */
+  pendingCount = 0;
   /** @internal Slots that new entries may take. */
   readonly reserved: number[] = [];
-  /** @internal Known to the core by their slots alone. */
-  readonly unnamed = new Waiting();
   /** @internal How many slots to reserve at a time. */
   readonly batch: number;
   /** @internal Values over so many bytes are for the core to refuse. */
@@ -154,6 +153,7 @@ export class Category {
 
   /** @internal Whether handles hold every entry. */
   isHeld(): boolean {
+    if (this.index.size < this.options.max) return false;
     for (const { held } of this.index.values()) if (held === 0) return false;
     return true;
   }

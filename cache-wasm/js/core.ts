@@ -77,12 +77,16 @@ export interface Core {
   clear(category: number): void;
   expire(slot: number, now: number): void;
   invalidateKey(key: string): void;
+  invalidateVersion(key: string, version: number): boolean;
   invalidateScope(scope: string): void;
   invalidateTag(tag: string): void;
   /** Does a piece of what can wait; whether there is more. */
   upkeep(now: number): boolean;
-  pressure(level: number, now: number): void;
+  /** Whether it is to be said again, so that more leaves. */
+  pressure(level: number, now: number): boolean;
   beginFill(category: number, key: string): [number, string | undefined];
+  /** Its answer displaces nothing. */
+  beginPrefetch(category: number, key: string): [number, string | undefined];
   beginLoad(category: number, scope: string): [number, string | undefined];
   abandonFill(ticket: number): void;
   endFill(
@@ -94,9 +98,38 @@ export interface Core {
     ttl: number | undefined,
     now: number,
   ): Filled;
+  /** Ends those that the frame names. The JSON text is there where it is for who asked alone. */
+  endFills(tickets: Uint32Array, frame: Uint8Array, now: number): [ticket: number, json: string | undefined, ...Filled][];
   /** Takes the next bytes of a scope's answer. */
   feedLoad(ticket: number, asOf: string | undefined, bytes: Uint8Array, now: number): Loaded;
   endLoad(ticket: number, asOf: string | undefined): Loaded;
+  /** What is written of an entry: nothing of what has no text here, or was not vouched for. */
+  record(slot: number): [json: string, seen: string | undefined, version: number | undefined, tags: string[]] | undefined;
+  positions(): [scope: string, position: string][];
+  restore(
+    category: number,
+    key: string,
+    json: string,
+    seen: string | undefined,
+    version: number | undefined,
+    ttl: number | undefined,
+    tags: string[] | undefined,
+    now: number,
+  ): boolean;
+  remember(scope: string, position: string): void;
+  /** Takes a value that the application heard of: its slot, or `undefined` when a newer version is known. */
+  apply(
+    category: number,
+    key: string,
+    json: string | undefined,
+    version: number | undefined,
+    ttl: number | undefined,
+    tags: string[] | undefined,
+    now: number,
+  ): number | undefined;
+  /** A key was read: what is worth fetching now. */
+  readAhead(category: number, key: string): string[] | undefined;
+  teach(context: string, total: number, keys: string[], counts: Uint32Array): void;
   isPending(key: string): boolean;
   isScopePending(scope: string): boolean;
   stats(now: number): unknown;

@@ -1,15 +1,32 @@
 import type { CacheErrorCode } from "./types.js";
 
+/** What is known of a failure, beside its words. */
+interface Details {
+  cause?: unknown;
+  status?: number;
+  retryAfter?: number;
+  partial?: Map<string, unknown>;
+}
+
 /** What the cache throws and rejects with: `code` is for programs, `message` says what is wrong and how to mend it. */
 export class CacheError extends Error {
   override readonly name = "CacheError";
+  /** The HTTP status that the server answered with, where it did. */
+  readonly status: number | undefined;
+  /** In how many milliseconds the server wants to be asked again, where it says so. */
+  readonly retryAfter: number | undefined;
+  /** What a `fetchMany` got that failed for other keys; `cause` is an `AggregateError` of these failures. */
+  readonly partial: Map<string, unknown> | undefined;
 
   constructor(
     readonly code: CacheErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    details: Details = {},
   ) {
-    super(message, options);
+    super(message, details);
+    this.status = details.status;
+    this.retryAfter = details.retryAfter;
+    this.partial = details.partial;
   }
 }
 

@@ -8,6 +8,8 @@ interface Flight {
 
 export class Flights {
   readonly #open = new Map<string, Flight>();
+  /** Who is to leave with a signal. One listener a signal, however many wait: Node warns of more than ten. */
+  readonly #leaving = new WeakMap<AbortSignal, Set<() => void>>();
 
   /** Joins the flight of this name, or starts it. */
   async join<T>(name: string, signal: AbortSignal | undefined, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -37,9 +39,24 @@ export class Flights {
         reject(signal.reason);
         leave();
       };
-      signal.addEventListener("abort", aborted, { once: true });
-      flight.result.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+      const leaving = this.#leavingWith(signal);
+      leaving.add(aborted);
+      flight.result.then(resolve, reject).finally(() => leaving.delete(aborted));
     });
+  }
+
+  #leavingWith(signal: AbortSignal): Set<() => void> {
+    const known = this.#leaving.get(signal);
+    if (known !== undefined) return known;
+    const leaving = new Set<() => void>();
+    this.#leaving.set(signal, leaving);
+    signal.addEventListener("abort", () => leaving.forEach((leave) => leave()), { once: true });
+    return leaving;
+  }
+
+  /** Whether a flight of this name is under way. */
+  has(name: string): boolean {
+    return this.#open.has(name);
   }
 
   /** Ends every flight. */
@@ -50,7 +67,7 @@ export class Flights {
 }
 
 /** Who starts a flight may not heed its signal: those who wait are let go all the same. */
-function ended<T>(started: Promise<T>, signal: AbortSignal): Promise<T> {
+export function ended<T>(started: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     started.then(resolve, reject);

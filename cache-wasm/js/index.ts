@@ -16,5 +16,7 @@ export type * from "./types.js";
  * @throws {CacheError} `argument` when an option is wrong, `unavailable` when the module cannot be loaded.
  */
 export async function createCache(options: CacheOptions = {}): Promise<ConsolidatedCacheManager> {
-  return new ConsolidatedCacheManager(await loadModule(), options);
+  const cache = new ConsolidatedCacheManager(await loadModule(), options);
+  await cache.open();
+  return cache;
 }

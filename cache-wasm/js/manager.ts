@@ -2,12 +2,21 @@
  * ConsolidatedCacheManager: the cache as an application uses it. It puts the parts together and keeps no policy of its own.
  */
 
-import { baseOf, checkCacheOptions, checkCategoryOptions, text } from "./arguments.js";
+import { Ahead, drawReader } from "./ahead.js";
+import {
+  baseOf,
+  checkCacheOptions,
+  checkCategoryOptions,
+  checkFetchOptions,
+  checkPersist,
+  text,
+  texts,
+} from "./arguments.js";
 import { Category, type CategoryHost } from "./category.js";
 import { Decoder } from "./decode.js";
 import { ABSENT, UNDECODED } from "./entry.js";
 import { CacheError } from "./errors.js";
-import { Flights } from "./flights.js";
+import { Fetches } from "./fetches.js";
 import { EdgeClient } from "./http.js";
 import { watchLifecycle } from "./lifecycle.js";
 import type { Module } from "./load.js";
@@ -16,21 +25,29 @@ import { Mirror } from "./mirror.js";
 import { News } from "./news.js";
 import { isSmallMachine, PressureWatch } from "./pressure.js";
 import { Reader } from "./reader.js";
+import { FetcherSource } from "./source.js";
+import { Storage } from "./storage.js";
 import { Stream } from "./stream.js";
 import { Clock } from "./timers.js";
+import { apply, invalidate } from "./told.js";
 import type {
+  AppliedItems,
   CacheEvents,
   CacheOptions,
   CacheStats,
   CategoryOptions,
   ChangeListener,
+  Dump,
   FetchOptions,
+  Invalidation,
   PressureLevel,
   ScopeAnswer,
   SetOptions,
   SubscribeOptions,
+  ToldItem,
 } from "./types.js";
 import { Upkeep } from "./upkeep.js";
+import { Visits } from "./visits.js";
 import { type Fences, Writes } from "./writes.js";
 
 /** The categories of a cache that names none. */
@@ -45,6 +62,10 @@ const DEFAULT_MAX_BYTES = 16 * 1024 * 1024;
 /** Of `maxBytes`, for decoded copies. */
 const DECODED_SHARE = 1 / 8;
 
+/** Tries after the first, and how long one may take in milliseconds. */
+const RETRIES = 2;
+const TIMEOUT_MS = 10_000;
+
 /** By the number that the core has for it. */
 const LEVELS: readonly PressureLevel[] = ["normal", "elevated", "critical"];
 
@@ -56,14 +77,19 @@ export class ConsolidatedCacheManager {
   readonly #writes: Writes;
   readonly #upkeep: Upkeep;
   readonly #byName = new Map<string, Category>();
-  readonly #flights = new Flights();
   readonly #reader: Reader;
+  readonly #fetches: Fetches;
+  readonly #ahead: Ahead | undefined;
   readonly #stream: Stream;
   readonly #hasServer: boolean;
   readonly #watch: PressureWatch;
   readonly #unwatch: () => void;
   readonly #pressure: CacheStats["pressure"] = { level: "normal", since: undefined, responses: 0 };
   readonly #wall: () => number;
+  readonly #visits: Visits;
+  readonly #storage: Storage;
+  /** Where the server is, or nowhere. */
+  readonly #base: string;
   #isClosing = false;
 
   /** @internal Use `createCache`. */
@@ -71,7 +97,9 @@ export class ConsolidatedCacheManager {
     checkCacheOptions(options);
     const named = Object.entries(options.categories ?? DEFAULT_CATEGORIES);
     for (const [name, limits] of named) checkCategoryOptions(name, limits);
+    this.#storage = new Storage(checkPersist(options.persist, named.map(([name]) => name)));
     const base = options.url === undefined ? undefined : baseOf(options.url);
+    this.#base = base ?? "";
     const maxBytes = options.maxBytes ?? (isSmallMachine() ? DEFAULT_MAX_BYTES / 2 : DEFAULT_MAX_BYTES);
     const core = module.createCore({
       categories: named.map(([name, limits]) => ({ ...limits, name })),
@@ -87,6 +115,7 @@ export class ConsolidatedCacheManager {
       wanted: () => this.#upkeep.requestForCore(),
       broken: (error) => this.#shut(error),
     });
+    this.#visits = new Visits(this.#mirror, this.#wall);
     const fences: Fences = { fills: 0, scopes: [] };
     this.#writes = new Writes(this.#mirror, fences, () => this.#upkeep.request());
     this.#upkeep = new Upkeep(this.#mirror, this.#writes, options.maxDecodedBytes ?? maxBytes * DECODED_SHARE);
@@ -97,9 +126,16 @@ export class ConsolidatedCacheManager {
       this.#byName.set(name, category);
     }
     const request = options.fetch ?? globalThis.fetch;
-    const edge = base === undefined ? undefined : new EdgeClient(base, (input, init) => request(input, init));
+    const reader = options.prefetch === false ? undefined : drawReader();
+    const edge = base === undefined ? undefined : new EdgeClient(base, (input, init) => request(input, init), reader);
     this.#hasServer = edge !== undefined;
-    this.#reader = new Reader(this.#mirror, fences, edge, options.fetcher);
+    const { fetcher, fetcherMany, retries = RETRIES, timeout = TIMEOUT_MS } = options;
+    const keys = fetcher === undefined && fetcherMany === undefined ? edge : new FetcherSource(fetcher, fetcherMany);
+    this.#reader = new Reader(this.#mirror, fences, { keys, edge, patience: { retries, timeout } });
+    this.#fetches = new Fetches(this.#mirror, this.#reader);
+    if (keys !== undefined && options.prefetch !== false) {
+      this.#ahead = new Ahead(this.#mirror, edge, (into, keys) => void this.#fetches.prefetch(into, keys));
+    }
     this.#stream = new Stream(this.#mirror, base, options.WebSocket, {
       followed: (scopes) => (fences.scopes = scopes),
       spoke: () => this.#reader.recheck(),
@@ -112,6 +148,11 @@ export class ConsolidatedCacheManager {
       online: () => this.#stream.input((now) => core.online(now)),
     });
     if (options.marks === true) this.#mark();
+  }
+
+  /** @internal Takes up what an earlier visit left, where that is stored. */
+  open(): Promise<void> {
+    return this.#storage.open(this.#mirror, this.#visits, this.#base);
   }
 
   /** A category by name, for reads without naming it each time: `props.get(key)`. */
@@ -197,58 +238,84 @@ export class ConsolidatedCacheManager {
     this.#news.tell();
   }
 
-  /** Invalidates by hand. What is in flight for these keys is fetched again. */
-  invalidate(what: { keys?: Iterable<string>; scope?: string; tags?: Iterable<string>; category?: string }): void {
+  /** Whether the value that is held for a key may be out of date: past `staleTime`, its age or its stream's lease. */
+  isStale(category: string, key: string): boolean {
+    const from = this.category(category);
+    const entry = from.index.get(key);
+    if (entry === undefined || (entry.flags & ABSENT) !== 0) return false;
+    return !from.isFresh(entry) || from.isDue(entry);
+  }
+
+  /**
+   * Takes values that the application heard of by itself, as over a socket of its own: each takes the place of what is older,
+   * and voids the answers in flight that are. An item that is wrong is named in the result, and the others are taken.
+   *
+   * @throws {CacheError} `closed`; `broken`; `argument` for what is no category or no list.
+   */
+  apply(category: string, items: Iterable<ToldItem>): AppliedItems {
     this.#mirror.checkOpen();
-    const { core } = this.#mirror;
-    const keys = [...(what.keys ?? [])].map((key) => text("key", key));
-    const tags = [...(what.tags ?? [])].map((tag) => text("tag", tag));
-    const scope = what.scope === undefined ? undefined : text("scope", what.scope);
-    const category = what.category === undefined ? undefined : this.category(what.category);
-    this.#mirror.change(() => {
-      for (const key of keys) core.invalidateKey(key);
-      if (scope !== undefined) core.invalidateScope(scope);
-      for (const tag of tags) core.invalidateTag(tag);
-      if (category !== undefined) core.clear(category.id);
-    });
-    this.#news.tell();
+    return apply(this.#mirror, this.category(category), items);
+  }
+
+  /**
+   * Invalidates by hand: what is named is gone, and what is in flight for it is fetched again. With a `version`, of the keys
+   * only what is older.
+   *
+   * @throws {CacheError} `argument` for what is no name; `closed`; `broken`.
+   */
+  invalidate(what: Invalidation): void {
+    this.#mirror.checkOpen();
+    invalidate(this.#mirror, what, (name) => this.category(name));
   }
 
   /**
    * The value: from the cache, else from the server, one request for all who ask. `undefined` when the key has no value.
-   * An answer older than a change already known is dropped and asked for again.
+   * An answer older than a change already known is dropped and asked for again. Keys that are asked for in one turn are
+   * asked for in one request.
+   *
+   * @throws {CacheError} `unavailable`, `unsettled`, `unfenced`; `argument`; `closed`; `broken`. The signal's reason.
    */
   async fetch<T = unknown>(category: string, key: string, options: FetchOptions = {}): Promise<T | undefined> {
     this.#mirror.checkOpen();
-    const into = this.category(category);
-    const name = `${into.id} ${text("key", key)}`;
-    const ask = (signal?: AbortSignal) => this.#flights.join(name, signal, (signal) => this.#reader.fill(into, key, signal));
-    if (options.forceRefresh !== true) {
-      const entry = into.index.get(key);
-      const isFresh = entry !== undefined && into.isFresh(entry);
-      const isDue = isFresh && into.isDue(entry);
-      // A read removes what is past its age, which is just what `allowStale` may have to fall back on.
-      const value = isFresh || options.allowStale !== true ? into.get<T>(key) : undefined;
-      if (isDue) ask().catch(() => {});
-      if (value !== undefined || (isFresh && (entry.flags & ABSENT) !== 0)) return value;
-    }
-    try {
-      return (await ask(options.signal)) as T | undefined;
-    } catch (error) {
-      if (options.signal?.aborted !== true) {
-        const stale = options.allowStale === true ? into.stale(key) : into.staleIfError(key, error);
-        if (stale !== undefined) return stale as T;
-      }
-      throw error;
-    }
+    checkFetchOptions(options);
+    return this.#fetches.one(this.category(category), key, options, this.#ahead) as Promise<T | undefined>;
   }
 
-  /** Loads everything the server has under a scope, in one request. Follow the scope first, to keep it true. */
+  /**
+   * Many values, as `fetch` gives each; keys without a value are not in the map.
+   *
+   * @throws {CacheError} `unavailable` when one could not be had: `partial` is the map of the others, `cause` an
+   * `AggregateError` of what was wrong; otherwise as `fetch`.
+   */
+  async fetchMany<T = unknown>(
+    category: string,
+    keys: Iterable<string>,
+    options: FetchOptions = {},
+  ): Promise<Map<string, T>> {
+    this.#mirror.checkOpen();
+    checkFetchOptions(options);
+    return this.#fetches.many<T>(this.category(category), keys, options, this.#ahead);
+  }
+
+  /**
+   * Fetches, for later, what is neither there nor on its way, as far as there is room: nothing leaves for it. How many it
+   * stored: none while the user saves data. It does not reject, not even when the cache is closed.
+   *
+   * @throws {CacheError} `argument`, at once, for what is no category or no list of keys.
+   */
+  prefetch(category: string, keys: Iterable<string>): Promise<number> {
+    return this.#fetches.prefetch(this.category(category), texts("key", keys));
+  }
+
+  /**
+   * Loads everything the server has under a scope, in one request. Follow the scope first, to keep it true.
+   *
+   * @throws {CacheError} as `fetch`.
+   */
   async fetchScope(category: string, scope: string, options: { signal?: AbortSignal } = {}): Promise<ScopeAnswer> {
     this.#mirror.checkOpen();
-    const into = this.category(category);
-    const name = `${into.id} ${text("scope", scope)}`;
-    return this.#flights.join(name, options.signal, (signal) => this.#reader.load(into, scope, signal));
+    checkFetchOptions(options);
+    return this.#fetches.scope(this.category(category), text("scope", scope), options.signal);
   }
 
   /**
@@ -269,6 +336,41 @@ export class ConsolidatedCacheManager {
   }
 
   /**
+   * What the cache holds, as plain JSON: to be sent with a page, or kept, and given to `load`. Values kept by reference are
+   * left out, and so is what no read could return any more.
+   */
+  dump(): Dump {
+    this.#mirror.checkOpen();
+    this.#upkeep.drain();
+    const dump = this.#visits.dump();
+    this.#news.tell();
+    return dump;
+  }
+
+  /**
+   * Takes up what `dump` gave, as old as it is by now; what is here already is newer, and stays. A value that a stream covered
+   * is unread until its scope is followed and the server has told what changed since: load first, then follow. Of several
+   * dumps the first alone brings such values. What does not fit, is too old or is no entry is dropped and counted, and so is
+   * all of a dump of another format.
+   *
+   * @throws {CacheError} `argument` for what is no dump; `closed`; `broken`.
+   */
+  load(dump: Dump): { restored: number; dropped: number } {
+    this.#mirror.checkOpen();
+    return this.#visits.load(dump);
+  }
+
+  /**
+   * Deletes what `persist` has stored, in this page and for all others of the origin, and stores nothing more in this visit:
+   * for a user who logs out. What is in memory stays until `clear`. It works on a closed cache too.
+   *
+   * @throws {CacheError} `unavailable`, when the browser cannot delete it.
+   */
+  forget(): Promise<void> {
+    return this.#storage.forget();
+  }
+
+  /**
    * Says how short of memory the page is; the cache finds out by itself where the browser tells. From `elevated` on, decoded
    * copies that no handle holds are dropped and everything is packed; `critical` gives back what can be given back.
    */
@@ -282,7 +384,8 @@ export class ConsolidatedCacheManager {
       this.#upkeep.drain();
       this.#upkeep.shed();
     }
-    this.#mirror.change((now) => this.#mirror.core.pressure(number, now));
+    // By and by: who is short of memory has none for a long list of what left.
+    while (this.#mirror.change((now) => this.#mirror.core.pressure(number, now)));
     this.#news.announce(this.#news.pressure, (listener) => listener(level));
     this.#news.tell();
   }
@@ -306,6 +409,7 @@ export class ConsolidatedCacheManager {
       misses: sum((category) => category.misses),
       decodedBytes: decoded.reduce((total, entry) => total + entry!.size, 0),
       memoryBytes: this.#memory.buffer.byteLength,
+      persist: this.#storage.stats,
       pressure: { ...this.#pressure },
     });
   }
@@ -314,6 +418,7 @@ export class ConsolidatedCacheManager {
   close(): void {
     if (this.#mirror.closed !== undefined || this.#isClosing) return;
     this.#isClosing = true;
+    this.#storage.close();
     const { core } = this.#mirror;
     this.#mirror.quietly(() => {
       this.#mirror.call(() => core.stop());
@@ -324,15 +429,21 @@ export class ConsolidatedCacheManager {
     const closed = new CacheError("closed", "the cache was closed; create another one");
     this.#mirror.shut(closed);
     this.#shut(closed);
-    core.free();
+    try {
+      core.free();
+    } catch {
+      // What cannot be freed is lost to the page; the cache is closed all the same.
+    }
   }
 
   /** No more comes in from outside, and who waits is let go. */
   #shut(why: CacheError): void {
     this.#stream.shut();
+    this.#storage.stop();
     this.#watch.stop();
     this.#unwatch();
-    this.#flights.abort(why);
+    this.#ahead?.stop();
+    this.#fetches.abort(why);
   }
 
   #host(maxBytes: number): CategoryHost {

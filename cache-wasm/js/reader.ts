@@ -1,17 +1,19 @@
 /**
- * Reads through: asks, lets the core rule on the answer, and asks again when something newer is known (R3). It keeps no
- * value and calls no listener itself.
+ * Reads through: asks, and asks again when something newer is known than what was answered (R3). It keeps no value and
+ * calls no listener itself.
  */
 
-import { text } from "./arguments.js";
+import { Asks } from "./asks.js";
 import type { Category } from "./category.js";
-import { unfit } from "./check.js";
-import { parseJson } from "./decode.js";
+import type { Loaded } from "./core.js";
 import { CacheError } from "./errors.js";
-import { type EdgeClient, type EntryAnswer, TOO_EARLY } from "./http.js";
+import type { EdgeClient } from "./http.js";
 import type { Mirror } from "./mirror.js";
+import { type Source, TOO_EARLY } from "./source.js";
+import { Tickets } from "./tickets.js";
 import { pause } from "./timers.js";
-import type { Fetcher, ScopeAnswer } from "./types.js";
+import { type Patience, tried } from "./tries.js";
+import type { ScopeAnswer } from "./types.js";
 import type { Fences } from "./writes.js";
 
 /** How often a read is repeated whose answers keep being older than what is known. */
@@ -19,22 +21,29 @@ const ATTEMPTS = 6;
 /** How long a read waits for its stream's first word, in milliseconds. */
 const PENDING_MS = 3000;
 
+/** Whom to ask, and how insistently. */
+export interface Sources {
+  /** For single keys. */
+  keys: Source | undefined;
+  /** For scopes. */
+  edge: EdgeClient | undefined;
+  patience: Patience;
+}
+
 export class Reader {
   readonly #mirror: Mirror;
-  /** Counts the fills under way. */
-  readonly #fences: Fences;
-  readonly #edge: EdgeClient | undefined;
-  readonly #fetcher: Fetcher | undefined;
-  /** Of the fills under way. */
-  readonly #tickets = new Set<number>();
+  readonly #sources: Sources;
+  readonly #tickets: Tickets;
+  readonly #asks: Asks | undefined;
   /** Reads that wait for their stream's first word. */
   readonly #pending = new Set<() => void>();
 
-  constructor(mirror: Mirror, fences: Fences, edge: EdgeClient | undefined, fetcher: Fetcher | undefined) {
+  constructor(mirror: Mirror, fences: Fences, sources: Sources) {
     this.#mirror = mirror;
-    this.#fences = fences;
-    this.#edge = edge;
-    this.#fetcher = fetcher;
+    this.#sources = sources;
+    this.#tickets = new Tickets(mirror, fences);
+    const { keys, patience } = sources;
+    this.#asks = keys === undefined ? undefined : new Asks(mirror, keys, patience);
   }
 
   /** The stream may have spoken: who waited for it goes on. */
@@ -44,49 +53,54 @@ export class Reader {
 
   /** One value, asked for until an answer can be kept. */
   async fill(into: Category, key: string, signal: AbortSignal): Promise<unknown> {
-    const mirror = this.#mirror;
-    const { core } = mirror;
-    await this.#standing(() => core.isPending(key), signal);
+    return this.#fill(into, key, signal, false);
+  }
+
+  /** The same for a key that nobody waits for: it displaces nothing, and its value is not decoded. */
+  async fillAhead(into: Category, key: string, signal: AbortSignal): Promise<void> {
+    await this.#fill(into, key, signal, true);
+  }
+
+  async #fill(into: Category, key: string, signal: AbortSignal, isAhead: boolean): Promise<unknown> {
+    const { core } = this.#mirror;
+    const isPending = () => core.isPending(key);
+    // Refuses what is no key, too.
+    const mustWait = this.#mirror.call(isPending);
+    if (this.#asks === undefined) {
+      throw new CacheError("argument", "nothing to fetch from: give `createCache` a `url` or a `fetcher`");
+    }
+    if (mustWait) await this.#standing(isPending, signal);
+    const begin = () => (isAhead ? core.beginPrefetch(into.id, key) : core.beginFill(into.id, key));
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 1) await pause(10 * 2 ** attempt, signal);
       signal.throwIfAborted();
-      const [ticket, min] = this.#begin(() => core.beginFill(into.id, key));
-      let answer: EntryAnswer | typeof TOO_EARLY;
+      const [ticket, min] = this.#tickets.begin(begin);
       try {
-        answer = await this.#ask(key, min, signal);
-        mirror.checkOpen();
-      } catch (error) {
-        this.#abandon(ticket);
-        throw unavailable(error, signal);
-      }
-      if (answer === TOO_EARLY) {
-        this.#abandon(ticket);
-        continue;
-      }
-      const { asOf, version, bytes, tags, ttl } = answer;
-      const filled = this.#end(ticket, (now) => core.endFill(ticket, asOf, version, bytes, tags, ttl, now));
-      // Read before a listener can take it away again.
-      const stored = filled[0] === "stored" ? into.stale(key) : undefined;
-      mirror.news.tell();
-      switch (filled[0]) {
-        case "stored":
-          return valueOf(key, stored);
-        case "absent":
-          return undefined;
-        case "delivered":
-        case "tooLarge":
-          return bytes === undefined ? undefined : valueOf(key, parseJson(new TextDecoder().decode(bytes)));
-        case "unfenced":
-          throw new CacheError(
-            "unfenced",
-            `the answer for \`${key}\` carries no position: a key of a followed scope needs \`asOf\` (the header Cache-As-Of)`,
-          );
-        case "retry":
-        case "ended": {
-          // The stream may have brought the value meanwhile.
-          const pushed = into.peek(key);
-          if (pushed !== undefined) return pushed;
+        const { kind, value } = await this.#asks.ask({ into, key, ticket, min, isAhead, signal });
+        switch (kind) {
+          case "stored":
+          case "delivered":
+          case "tooLarge":
+            if (value !== undefined || isAhead) return value;
+            throw new CacheError("unavailable", `the answer for \`${key}\` is not JSON`);
+          case "absent":
+            return undefined;
+          case "unfenced":
+            throw new CacheError(
+              "unfenced",
+              `the answer for \`${key}\` carries no position: a key of a followed scope needs \`asOf\` (the header Cache-As-Of)`,
+            );
+          case "retry":
+          case "ended": {
+            // The stream may have brought the value meanwhile.
+            const pushed = into.peek(key);
+            if (pushed !== undefined) return pushed;
+          }
         }
+      } catch (error) {
+        throw unavailable(error, signal);
+      } finally {
+        this.#tickets.end(ticket);
       }
     }
     throw new CacheError("unsettled", `\`${key}\` changed faster than it could be read; try again, or allow stale values`);
@@ -94,79 +108,61 @@ export class Reader {
 
   /** Everything under a scope. */
   async load(into: Category, scope: string, signal: AbortSignal): Promise<ScopeAnswer> {
-    if (this.#edge === undefined) {
-      throw new CacheError("argument", "nothing to fetch from: give `createCache` a `url`");
-    }
-    const { core } = this.#mirror;
-    await this.#standing(() => core.isScopePending(scope), signal);
+    const { edge, patience } = this.#sources;
+    if (edge === undefined) throw new CacheError("argument", "nothing to fetch from: give `createCache` a `url`");
+    const isPending = () => this.#mirror.core.isScopePending(scope);
+    if (this.#mirror.call(isPending)) await this.#standing(isPending, signal);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (attempt > 1) await pause(10 * 2 ** attempt, signal);
       signal.throwIfAborted();
-      const [ticket, min] = this.#begin(() => core.beginLoad(into.id, scope));
       try {
-        const answer = await this.#edge.scope(scope, min, signal);
-        this.#mirror.checkOpen();
-        if (answer === TOO_EARLY) continue;
-        const loaded = this.#end(ticket, (now) => {
-          const fed = core.feedLoad(ticket, answer.asOf, answer.bytes, now);
-          return fed[0] === "more" ? core.endLoad(ticket, answer.asOf) : fed;
-        });
-        this.#mirror.news.tell();
-        if (loaded[0] === "kept") return { keys: loaded[1], late: loaded[2] };
-        if (loaded[0] === "malformed") {
-          throw new CacheError("unavailable", `the answer for scope \`${scope}\` cannot be read: ${loaded[1]}`);
-        }
+        const loaded = await tried(patience, signal, (signal, heard) => this.#loadOnce(edge, into, scope, signal, heard));
+        if (loaded?.[0] === "kept") return { keys: loaded[1], late: loaded[2] };
       } catch (error) {
         throw unavailable(error, signal);
-      } finally {
-        this.#abandon(ticket);
       }
     }
     throw new CacheError("unsettled", `scope \`${scope}\` was reset faster than it could be read; try again`);
   }
 
-  /** A ticket; while it is out, every `set` goes through the core, which voids what was asked before it. */
-  #begin(begin: () => [number, string | undefined]): [number, string | undefined] {
-    const begun = this.#mirror.change(begin);
-    this.#tickets.add(begun[0]);
-    this.#fences.fills = this.#tickets.size;
-    return begun;
-  }
-
-  #end<T>(ticket: number, end: (now: number) => T): T {
-    this.#hasEnded(ticket);
-    return this.#mirror.change(end);
-  }
-
-  /** Ends a fill without an answer, if it has not ended. */
-  #abandon(ticket: number): void {
-    if (this.#hasEnded(ticket)) this.#mirror.quietly(() => this.#mirror.call(() => this.#mirror.core.abandonFill(ticket)));
-  }
-
-  #hasEnded(ticket: number): boolean {
-    const was = this.#tickets.delete(ticket);
-    this.#fences.fills = this.#tickets.size;
-    return was;
-  }
-
-  async #ask(key: string, min: string | undefined, signal: AbortSignal): Promise<EntryAnswer | typeof TOO_EARLY> {
-    if (this.#fetcher !== undefined) {
-      const { value, asOf, version, tags, ttl } = await this.#fetcher(key, { signal, min });
-      const bytes = value === undefined ? undefined : new TextEncoder().encode(toJson(key, value));
-      // A header that is not there is `null`.
-      if (asOf != null) text("asOf", asOf);
-      tags?.forEach((tag) => text("tag", tag));
-      return { bytes, asOf: asOf ?? undefined, version: numberOf(version), tags: tags ?? undefined, ttl: numberOf(ttl) };
+  /** One request for a scope, whose answer is handed to the core as it arrives. */
+  async #loadOnce(
+    edge: EdgeClient,
+    into: Category,
+    scope: string,
+    signal: AbortSignal,
+    heard: () => void,
+  ): Promise<Loaded | undefined> {
+    const { core } = this.#mirror;
+    const [ticket, min] = this.#tickets.begin(() => core.beginLoad(into.id, scope));
+    const end = () => this.#tickets.end(ticket);
+    // A request that does not heed its signal is not waited for.
+    signal.addEventListener("abort", end);
+    try {
+      const answer = await edge.scope(scope, min, signal);
+      if (answer === TOO_EARLY) return undefined;
+      const { asOf, chunks } = answer;
+      let loaded: Loaded = ["more"];
+      for await (const bytes of chunks) {
+        signal.throwIfAborted();
+        heard();
+        loaded = this.#mirror.change((now) => core.feedLoad(ticket, asOf, bytes, now));
+        this.#mirror.news.tell();
+        if (loaded[0] !== "more") break;
+      }
+      signal.throwIfAborted();
+      if (loaded[0] === "more") loaded = this.#mirror.change(() => core.endLoad(ticket, asOf));
+      if (loaded[0] !== "malformed") return loaded;
+      // It was an answer: another one will be no better.
+      const message = `the answer for scope \`${scope}\` cannot be read: ${loaded[1]}`;
+      throw new CacheError("unavailable", message, { status: 200 });
+    } finally {
+      end();
     }
-    if (this.#edge === undefined) {
-      throw new CacheError("argument", "nothing to fetch from: give `createCache` a `url` or a `fetcher`");
-    }
-    return this.#edge.entry(key, min, signal);
   }
 
   /** Waits while a stream that covers the name has not said where it stands: an answer could not be kept before. */
   async #standing(isPending: () => boolean, signal: AbortSignal): Promise<void> {
-    if (!this.#mirror.call(isPending)) return;
     const stop = new AbortController();
     const check = () => {
       if (this.#mirror.quietly(() => this.#mirror.call(isPending)) !== true) stop.abort();
@@ -178,27 +174,6 @@ export class Reader {
     this.#pending.delete(check);
     signal.removeEventListener("abort", aborted);
   }
-}
-
-function numberOf(given: unknown): number | undefined {
-  return typeof given === "number" ? given : undefined;
-}
-
-/** The JSON text of a fetcher's answer. */
-function toJson(key: string, value: unknown): string {
-  let json: string | undefined;
-  try {
-    json = JSON.stringify(value);
-  } catch (error) {
-    throw unfit(key, String(error), error);
-  }
-  if (json === undefined) throw unfit(key, `it is a ${typeof value}`);
-  return json;
-}
-
-function valueOf(key: string, value: unknown): unknown {
-  if (value !== undefined) return value;
-  throw new CacheError("unavailable", `the answer for \`${key}\` is not JSON`);
 }
 
 /** An abort stays what it is; what the network throws becomes an error of the cache's. */

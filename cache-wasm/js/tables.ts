@@ -1,7 +1,7 @@
 /** What the core and JavaScript share: typed arrays over its memory, and the entries by slot. */
 
 import type { Core } from "./core.js";
-import { type Entry, type Lease, NEVER, PAST } from "./entry.js";
+import { type Entry, type Lease, NAMED, NEVER, PAST } from "./entry.js";
 
 /** The low bits of a use hold the frequency; `FREQUENCY_BITS` in `src/slots.rs`. */
 const FREQUENCY = 31;
@@ -19,7 +19,12 @@ export class Tables {
   tick = 0;
   /** A use of now, of the highest frequency: an entry that was used so already has nothing new to count. */
   full = FREQUENCY;
+  /** By slot. */
   readonly entries: (Entry | undefined)[] = [];
+  /** Entries that the core does not know by name, in any order. */
+  readonly unnamed: Entry[] = [];
+  /** Named entries that the core may have no text of, in any order. */
+  readonly unsettled: Entry[] = [];
   /** By stream. Stream 0 stands for no stream. */
   readonly leases: Lease[] = [{ until: NEVER }];
   readonly #memory: WebAssembly.Memory;
@@ -84,6 +89,27 @@ export class Tables {
     this.tick = (this.tick + TICK) | 0;
     this.full = this.tick | FREQUENCY;
     this.cells[this.#state] = this.tick >>> 0;
+  }
+
+  /** The entry waits until it is named, or settled. */
+  list(entry: Entry): void {
+    if (entry.place < 0) entry.place = this.#listOf(entry).push(entry) - 1;
+  }
+
+  /** The entry waits no more. */
+  unlist(entry: Entry): void {
+    if (entry.place < 0) return;
+    const list = this.#listOf(entry);
+    const last = list.pop()!;
+    if (last !== entry) {
+      list[entry.place] = last;
+      last.place = entry.place;
+    }
+    entry.place = -1;
+  }
+
+  #listOf({ flags }: Entry): Entry[] {
+    return (flags & NAMED) === 0 ? this.unnamed : this.unsettled;
   }
 
   /** The lease of a stream. */

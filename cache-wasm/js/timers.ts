@@ -100,16 +100,56 @@ export function stamp(): number {
   return performance.now();
 }
 
-/** Waits, unless the signal ends it first. */
+/** Runs in so many milliseconds, of which a timer cannot count more than 2^31; the returned function calls it off. */
+export function later(run: () => void, milliseconds: number): () => void {
+  const timer = setTimeout(run, Math.min(milliseconds, 0x7fffffff));
+  return () => clearTimeout(timer);
+}
+
+/** Milliseconds until a date, as a header has it; NaN for what is none. */
+export function untilDate(text: string): number {
+  return Date.parse(text) - Date.now();
+}
+
+/** A pause, and who goes on after it. */
+interface Pause {
+  waiting: Set<() => void>;
+  end(): void;
+}
+
+/** Those that have begun in this turn, by their length. */
+const begun = new Map<number, Pause>();
+
+/** Waits, unless the signal ends it first. Who begins in one turn, for as long, goes on in one turn. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
+    const { waiting, end } = begun.get(milliseconds) ?? beginPause(milliseconds);
     const done = () => {
-      clearTimeout(timer);
+      waiting.delete(done);
+      if (waiting.size === 0) end();
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
+    waiting.add(done);
     signal.addEventListener("abort", done);
   });
+}
+
+function beginPause(milliseconds: number): Pause {
+  const waiting = new Set<() => void>();
+  const stop = later(() => waiting.forEach((done) => done()), milliseconds);
+  const close = () => {
+    if (begun.get(milliseconds)?.waiting === waiting) begun.delete(milliseconds);
+  };
+  queueMicrotask(close);
+  const pause = {
+    waiting,
+    end() {
+      stop();
+      close();
+    },
+  };
+  begun.set(milliseconds, pause);
+  return pause;
 }

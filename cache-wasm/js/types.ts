@@ -52,18 +52,89 @@ export interface CacheOptions {
   url?: string | URL;
   /** Sent with `hello`, so that the server knows who follows. */
   token?: string;
-  /** Reads one value, in place of `GET {url}/v1/entries/{key}`. */
+  /**
+   * Reads one value, in place of the edge server. Scopes are read from the server all the same. What it throws is asked for
+   * again, as `retries` says, unless it has a `status` from 400 on that is neither 408, 429 nor 5xx.
+   */
   fetcher?: Fetcher;
-  /** Keys of one `POST /v1/entries:get` and the like are not affected by `fetcher`. A `fetch` to use (tests, Node). */
+  /**
+   * Reads up to 200 values that are asked for at a time, in place of the edge server; a single one it reads where there is no
+   * `fetcher`. A key that it leaves out is asked for once more alone.
+   */
+  fetcherMany?: FetcherMany;
+  /** A `fetch` to use instead of the platform's: for tests, or to send more with it. */
   fetch?: typeof globalThis.fetch;
+  /**
+   * How often a request is made again that got no answer, or 408, 429 or 5xx, after pauses of up to 100, 200, 400... ms,
+   * at most 5 s, or as long as `Retry-After` asks, if that is not over 30 s. Default 2.
+   */
+  retries?: number;
+  /** How long one try may take to answer, and a scope's answer from one piece to the next. Default 10 s. */
+  timeout?: number;
+  /**
+   * With `false` nothing is fetched ahead of the application, and the server learns nothing from what it fetches. Otherwise
+   * each `fetch` may be followed by a few others of what readers read next, as long as that proves right: not while the
+   * user saves data, and never in place of what was asked for.
+   */
+  prefetch?: boolean;
   /** A `WebSocket` constructor, where the platform has none (Node 20). */
   WebSocket?: WebSocketConstructor;
   /** The clocks, for tests. */
   clock?: ClockSource;
   /** With `false` the page's memory is not measured every 30 s. Freezes and failed allocations are still answered. */
   watchMemory?: boolean;
+  /**
+   * Keeps what the cache holds in IndexedDB, so that the next visit starts warm. What a stream vouched for comes back
+   * unread: it can be read once its scope is followed again and the server has told, from where this visit ended, what
+   * changed. What no stream vouched for comes back for the rest of its life.
+   *
+   * `createCache` waits for the database, for 500 ms at most; after that the cache starts cold. Of several pages of an
+   * origin one writes, and another takes over when it closes. It needs IndexedDB and Web Locks (so `https:`); without them,
+   * in private windows and when there is no room, the cache works as if this were not set: see {@link PersistStats}.
+   *
+   * Call {@link ConsolidatedCacheManager.forget} when a user logs out.
+   */
+  persist?: boolean | PersistOptions;
   /** Puts measures `cache-wasm:set`, `fetch`, `frame` and `upkeep` on the performance timeline. */
   marks?: boolean;
+}
+
+export interface PersistOptions {
+  /** Which database. Caches of other servers, users or contents take other names. Default: the `url`. */
+  name?: string;
+  /** The most bytes that are stored, about. What was used longest ago is left out. Default 8 MiB. */
+  maxBytes?: number;
+  /** Changes are written so many milliseconds after the first of them, and when the page is hidden. Default 2000. */
+  interval?: number;
+  /** Categories that are not stored. */
+  exclude?: readonly string[];
+}
+
+/** What `dump` gives and `load` takes: plain JSON. */
+export interface Dump {
+  /** The form of all this; what is of another form is not loaded. */
+  format: number;
+  /** When it was written: the wall clock's milliseconds since 1970. */
+  at: number;
+  /** Where the followed scopes stood, as `epoch:offset` by scope. */
+  positions: Record<string, string>;
+  entries: DumpEntry[];
+}
+
+export interface DumpEntry {
+  category: string;
+  key: string;
+  /** The value's JSON text. */
+  json: string;
+  /** Where a stream covers it: a position that it was known to be current at, as `epoch:offset`. */
+  seen?: string;
+  /** The application's own number of it. */
+  version?: number;
+  tags?: string[];
+  /** What was left of its life, in milliseconds. Without it, it has no end. */
+  ttl?: number;
+  /** How many milliseconds before it was stored, or found current. */
+  age?: number;
 }
 
 /** The two clocks that leases are measured by, in milliseconds. */
@@ -88,9 +159,12 @@ export interface WebSocketLike {
 }
 
 export interface FetcherContext {
+  /** Ends when nobody waits any more, and when `timeout` is over: pass it on to `fetch`. */
   signal: AbortSignal;
   /** The position the answer must have reached, as `epoch:offset`: pass it on as the `Cache-Min` header. */
   min: string | undefined;
+  /** `low` for what is fetched ahead: pass it on to `fetch`. */
+  priority: "low" | "auto";
 }
 
 export interface FetcherAnswer {
@@ -105,6 +179,44 @@ export interface FetcherAnswer {
 }
 
 export type Fetcher = (key: string, context: FetcherContext) => Promise<FetcherAnswer>;
+
+export type FetcherMany = (
+  keys: string[],
+  context: FetcherContext,
+) => Promise<Record<string, FetcherAnswer> | Map<string, FetcherAnswer>>;
+
+/** A value that the application heard of by itself. */
+export interface ToldItem {
+  key: string;
+  /** `undefined`: the key has none. */
+  value: unknown;
+  /** The application's own number of the value, greater for a newer one. Without it, what comes last is the newest. */
+  version?: number;
+  tags?: string[];
+  ttl?: number;
+}
+
+/** What became of the items of an `apply`. */
+export interface AppliedItems {
+  applied: number;
+  /** Keys of which a newer version is known. */
+  older: string[];
+  /** Items that are wrong, or do not fit. */
+  refused: { key: string; message: string }[];
+}
+
+/** What to invalidate: all that any member names. */
+export interface Invalidation {
+  keys?: Iterable<string>;
+  /** What is current at this version of the `keys` stays; answers in flight are kept if theirs is as new. */
+  version?: number;
+  /** Everything under it. */
+  scope?: string;
+  /** Everything that carries one of these. */
+  tags?: Iterable<string>;
+  /** All of it. */
+  category?: string;
+}
 
 export interface SetOptions {
   /** How long the entry lives; Infinity for as long as there is room. */
@@ -171,16 +283,51 @@ export type RemovalReason =
 /** How short of memory the page is. */
 export type PressureLevel = "normal" | "elevated" | "critical";
 
+export interface PersistStats {
+  /**
+   * `writing`; `waiting`, while another page writes; `opening`, before the database has answered; `unsupported`, without
+   * IndexedDB or Web Locks; `failed`, after a write or the opening failed; `stopped`, after `forget` here or in another page.
+   * From the last three on nothing is stored in this visit.
+   */
+  state: "off" | "opening" | "waiting" | "writing" | "unsupported" | "failed" | "stopped";
+  /** Rows that are stored, or about to be. */
+  entries: number;
+  bytes: number;
+  /** Writes, each of what changed since the last. */
+  flushes: number;
+  failures: number;
+}
+
 /** Where the change stream stands. Reads of followed scopes hit only while it is `live`. */
 export type StreamState = "off" | "connecting" | "live" | "waiting" | "refused";
 
 export interface CategoryStats {
   name: string;
+  policy: "adaptive" | "lru";
   entries: number;
   max: number;
+  /** Bytes its entries are charged with: as stored, packed or not. */
   bytes: number;
+  /** Bytes of its values before packing. */
+  liveBytes: number;
+  /** The part of them that is not stored because an equal payload is. */
+  sharedBytes: number;
+  /** Entries that handles hold. */
+  held: number;
+  /** Dictionaries made for its payloads so far. */
+  dictionaries: number;
+  /** Its part of the budget, in bytes, and why it is what it is. */
+  share: {
+    bytes: number;
+    /** Gained from other categories, by keys that came back soon after they had to leave, and given to others. */
+    gained: number;
+    given: number;
+    /** The last move: a key of `to` came back when only `distance` bytes had been evicted from there since it was. */
+    last: { to: string; from: string; bytes: number; distance: number } | undefined;
+  };
   hits: number;
   misses: number;
+  removals: Record<RemovalReason, number>;
 }
 
 export interface SubscriptionStats {
@@ -194,11 +341,35 @@ export interface SubscriptionStats {
 export interface CacheStats {
   categories: CategoryStats[];
   entries: number;
-  /** Bytes of payload the entries stand for. */
+  /** Bytes the entries are charged with, over all categories. */
   bytes: number;
   maxBytes: number;
-  /** Bytes not stored because an equal payload was there already. */
-  sharedBytes: number;
+  /** What shortness of memory leaves of `maxBytes`. */
+  budgetBytes: number;
+  /** What is held against it: payloads as stored, each once, and values that the core has no text of. */
+  totalBytes: number;
+  payloads: {
+    /** Payloads, each once, and the entries that refer to them. */
+    count: number;
+    references: number;
+    /** Bytes before packing, as stored, of the segments they lie in, and of the dictionaries. */
+    rawBytes: number;
+    storedBytes: number;
+    segmentBytes: number;
+    dictionaryBytes: number;
+    /** Bytes before packing that equal payloads did not cost. */
+    sharedBytes: number;
+  };
+  prefetch: {
+    /** Guesses fetched, read before they left, and left unread. */
+    issued: number;
+    used: number;
+    wasted: number;
+    /** What the bucket pays for. */
+    credit: number;
+    /** Keys whose successors are known. */
+    contexts: number;
+  };
   /** Bytes of text whose decoded copies are in memory. */
   decodedBytes: number;
   /** Bytes of WebAssembly memory. */
@@ -206,6 +377,7 @@ export interface CacheStats {
   hits: number;
   misses: number;
   removals: Record<RemovalReason, number>;
+  persist: PersistStats;
   pressure: {
     level: PressureLevel;
     /** The wall clock's milliseconds when the level began; undefined before the first. */

@@ -52,6 +52,7 @@ function Tally({ name, value }: { name: string; value: number }) {
 
 function Contents({ stats }: { stats: CacheStats }) {
   const reads = stats.hits + stats.misses;
+  const { payloads, prefetch } = stats;
   return (
     <section>
       <h2>Cache</h2>
@@ -62,21 +63,38 @@ function Contents({ stats }: { stats: CacheStats }) {
         <Item title="Hit rate" hint={`${count(stats.hits)} hits of ${count(reads)} reads`}>
           {percent(stats.hits, reads)}
         </Item>
-        <Item title="Payload" hint="Bytes of JSON that the entries stand for">
-          {bytes(stats.bytes)} <span class="quiet">of {bytes(stats.maxBytes)}</span>
+        <Item title="Values" hint="Bytes of JSON, each value once">
+          {bytes(payloads.rawBytes)}
         </Item>
-        <Item title="Shared" hint="Bytes not stored because an equal payload was there">
-          {bytes(stats.sharedBytes)}
+        <Item title="Packed to" hint={`${bytes(payloads.dictionaryBytes)} of dictionaries besides`}>
+          {bytes(payloads.storedBytes)} <span class="quiet">of {bytes(stats.budgetBytes)}</span>
+        </Item>
+        <Item title="Shared" hint="Bytes not stored because an equal value was there">
+          {bytes(payloads.sharedBytes)}
+        </Item>
+        <Item title="Decoded" hint="Bytes of JSON whose objects are at hand; the others are decoded when they are read">
+          {bytes(stats.decodedBytes)}
         </Item>
         <Item title="WebAssembly memory">{bytes(stats.memoryBytes)}</Item>
+        {stats.pressure.level !== "normal" && (
+          <Item title="Memory pressure" hint="The browser is short of memory: the cache holds less">
+            {stats.pressure.level}
+          </Item>
+        )}
+        {prefetch.issued > 0 && (
+          <Item title="Read ahead" hint={`${count(prefetch.wasted)} left unread`}>
+            {count(prefetch.used)} <span class="quiet">of {count(prefetch.issued)} used</span>
+          </Item>
+        )}
       </dl>
     </section>
   );
 }
 
-function Bar({ category: { name, entries, max } }: { category: CategoryStats }) {
+function Bar({ category: { name, policy, entries, max, hits, misses, share } }: { category: CategoryStats }) {
+  const hint = `${policy}; hit rate ${percent(hits, hits + misses)}; ${bytes(share.bytes)} of the budget`;
   return (
-    <div class="bar">
+    <div class="bar" title={hint}>
       <span>{name}</span>
       <span>
         {count(entries)} <span class="quiet">of {count(max)}</span>

@@ -1,0 +1,410 @@
+/**
+ * What one visit leaves in IndexedDB for the next: written bit by bit, off the critical path, and bounded in size.
+ *
+ * THE RULE, which keeps P1 across visits: what is stored never claims to be current at a position at which it was not.
+ * The next visit resumes from the stored positions and is told of nothing before them, so that a row which was stale by
+ * then would be vouched for. Therefore
+ *
+ * - there is one kind of write, one transaction: the rows of *all* keys that something happened to since the last one are
+ *   deleted or written again, and the positions of the same moment go with them. When there is more to add than a slice
+ *   allows, the rest follows in later writes, each a whole one of this kind. If a later one is lost, or the page ends
+ *   between two, rows are missing, and no row is wrong;
+ * - a row may be newer than the positions, never older: what is told again finds it known later, or drops it;
+ * - a row that this cache does not hold itself would not be deleted when its key changes: what cannot be taken up is
+ *   deleted by the first write;
+ * - what waits for a stream's word since an earlier visit keeps the position of that visit, also when its scope is not
+ *   followed now; another scope that covers such a row is written at no later position.
+ *
+ * The database may be written by several pages. One holds a lock and writes; but that alone proves nothing (a page's last
+ * write may come after it gave the lock up), so that each write names the state that it knows, and a write for another
+ * state does nothing: the page then starts over, with a write that clears all. What is there is always one page's own.
+ */
+
+import { Database, type State } from "./database.js";
+import type { Entry, Lease } from "./entry.js";
+import { CacheError } from "./errors.js";
+import type { Mirror, Watcher } from "./mirror.js";
+import { Alarm, background, stamp } from "./timers.js";
+import type { DumpEntry, PersistOptions, PersistStats } from "./types.js";
+import { checkRow, earlier, FORMAT, type Visits } from "./visits.js";
+
+const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
+const DEFAULT_INTERVAL_MS = 2000;
+/** How long one write may take to prepare; and while nobody looks, when it may be the last one. */
+const SLICE_MS = 2;
+const LEAVING_MS = 20;
+/** No server replays a day: a scope that was not followed for so long is forgotten, with its rows. */
+const FOLLOWED_MAX_MS = 24 * 3600 * 1000;
+/** So many rows are deleted one by one, if no more than this are left. */
+const DELETES = 1000;
+/** What a row takes beside its texts, about. */
+const ROW_BYTES = 64;
+/** Of `maxBytes`, what is freed at a time. */
+const FREED_SHARE = 1 / 32;
+
+/** A row, and the wall clock's milliseconds when it was written. */
+type Row = DumpEntry & { at: number };
+
+interface Visit extends State {
+  /** Where scopes stood, and until when they were followed. */
+  scopes: [scope: string, position: string, at: number][];
+}
+
+/** A scope of an earlier visit, with what has not been vouched for. */
+interface Unvouched {
+  position: string;
+  at: number;
+  entries: Entry[];
+}
+
+export class Persist implements Watcher {
+  readonly stats: PersistStats = { state: "opening", entries: 0, bytes: 0, flushes: 0, failures: 0 };
+  readonly #mirror: Mirror;
+  readonly #visits: Visits;
+  readonly #name: string;
+  readonly #maxBytes: number;
+  readonly #interval: number;
+  readonly #excluded: ReadonlySet<string>;
+  readonly #alarm: Alarm;
+  #isArmed = false;
+  #database: Database | undefined;
+  /** The state that the database is in; undefined when that is not known, and the next write starts over. */
+  #mark: string | undefined;
+  /** Bytes of the rows that are stored, by entry. */
+  readonly #rows = new Map<Entry, number>();
+  /** Entries that something happened to since the last write. */
+  readonly #dirty = new Set<Entry>();
+  /** Entries whose rows are to be added. */
+  readonly #missing = new Set<Entry>();
+  /** Rows that were read and not taken up. */
+  #orphans: [string, string][] = [];
+  readonly #unvouched = new Map<string, Unvouched>();
+  /** The lease of all that is unvouched. */
+  #noLease: Lease | undefined;
+  #written = "";
+  #isWriter = false;
+  #writing = 0;
+  #giveUpLock = () => {};
+  #unlisten = () => {};
+
+  constructor(mirror: Mirror, visits: Visits, name: string, options: PersistOptions) {
+    this.#mirror = mirror;
+    this.#visits = visits;
+    this.#name = `cache-wasm/${name}`;
+    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#interval = options.interval ?? DEFAULT_INTERVAL_MS;
+    this.#excluded = new Set(options.exclude);
+    this.#alarm = new Alarm(mirror.clock, () => {
+      this.#isArmed = false;
+      background(() => this.#flush(SLICE_MS), 0);
+    });
+  }
+
+  /** Takes up what an earlier visit left, unless that is read too late, and writes from then on. Does not throw. */
+  async open(late: AbortSignal): Promise<void> {
+    const { indexedDB, navigator } = globalThis as Partial<typeof globalThis>;
+    if (indexedDB === undefined || navigator?.locks === undefined) return this.#end("unsupported");
+    try {
+      const database = await Database.open(this.#name, FORMAT, () => this.#end("stopped"));
+      this.#database = database;
+      const { state, rows } = await database.read();
+      if (this.#mirror.closed !== undefined || this.stats.state !== "opening") return this.close();
+      if (!late.aborted && isVisit(state)) this.#takeUp(state, rows as Row[]);
+    } catch {
+      return this.#fail();
+    }
+    this.#mirror.watcher = this;
+    this.#listen();
+    this.#queue();
+  }
+
+  changed(entry: Entry): void {
+    // When all is written anew, this is too.
+    if (this.#mark === undefined || this.#excluded.has(entry.category.name)) return;
+    this.#dirty.add(entry);
+    this.#arm();
+  }
+
+  touched(entry: Entry): void {
+    // A stream takes up what it vouches for from now on: the row says that already.
+    if (entry.lease !== this.#noLease || !this.#rows.has(entry)) this.changed(entry);
+  }
+
+  /** The last write, as far as it is short. */
+  close(): void {
+    this.#flush(LEAVING_MS);
+    this.#end("stopped");
+  }
+
+  /** The core is lost: what was written stays as it is. */
+  stop(): void {
+    this.#end("stopped");
+  }
+
+  /** Deletes what is stored; nothing more is. */
+  async forget(): Promise<void> {
+    this.#end("stopped");
+    if ((globalThis as Partial<typeof globalThis>).indexedDB === undefined) return;
+    try {
+      await Database.delete(this.#name);
+    } catch (error) {
+      throw new CacheError("unavailable", `what is stored could not be deleted: ${String(error)}; try again`, { cause: error });
+    }
+  }
+
+  #takeUp({ mark, scopes }: Visit, read: Row[]): void {
+    const at = this.#visits.wall();
+    const since = (then: unknown) => (typeof then === "number" ? Math.max(0, at - then) : Infinity);
+    const standing = scopes.filter(([, , followed]) => since(followed) < FOLLOWED_MAX_MS);
+    const rows = read.map((row) => (this.#excluded.has(row.category) ? undefined : checkRow(row, since(row.at))));
+    const entries = this.#visits.takeUp(
+      standing.map(([scope, position]) => [scope, position]),
+      rows,
+    );
+    for (const [scope, position, at] of standing) this.#unvouched.set(scope, { position, at, entries: [] });
+    for (const [i, entry] of entries.entries()) {
+      const { category, key, json, seen } = read[i]!;
+      if (entry === undefined || !this.#store(entry, json)) {
+        this.#orphans.push([category, key]);
+        continue;
+      }
+      if (seen === undefined) continue;
+      this.#noLease = entry.lease;
+      for (const [scope, { entries }] of this.#unvouched) if (key.startsWith(scope)) entries.push(entry);
+    }
+    this.#mark = mark;
+  }
+
+  /** One page writes: the one that holds the lock. Who waits reads what was there when it began. */
+  #queue(): void {
+    const waiting = new AbortController();
+    const held = () => {
+      this.#isWriter = true;
+      this.stats.state = "writing";
+      this.#arm();
+      return new Promise<void>((resolve) => (release = resolve));
+    };
+    let release = () => {};
+    this.stats.state = "waiting";
+    this.#giveUpLock = () => {
+      this.#isWriter = false;
+      this.stats.state = "waiting";
+      waiting.abort();
+      release();
+    };
+    // It rejects when it is given up.
+    navigator.locks.request(this.#name, { signal: waiting.signal }, held).catch(() => {});
+  }
+
+  #listen(): void {
+    if (typeof document === "undefined") return;
+    const changes = () => {
+      if (document.visibilityState === "hidden") this.#flush(LEAVING_MS);
+    };
+    const leaves = () => {
+      this.#flush(LEAVING_MS);
+      // A page that holds a lock is not kept for the way back.
+      this.#giveUpLock();
+    };
+    const comesBack = ({ persisted }: PageTransitionEvent) => {
+      if (persisted) this.#queue();
+    };
+    document.addEventListener("visibilitychange", changes);
+    addEventListener("pagehide", leaves);
+    addEventListener("pageshow", comesBack);
+    this.#unlisten = () => {
+      document.removeEventListener("visibilitychange", changes);
+      removeEventListener("pagehide", leaves);
+      removeEventListener("pageshow", comesBack);
+    };
+  }
+
+  #arm(): void {
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    this.#alarm.set(this.#mirror.clock.now() + this.#interval);
+  }
+
+  #flush(budget: number): void {
+    const database = this.#database;
+    if (database === undefined) return;
+    if (!this.#isWriter) return this.#startOver();
+    // A slice waits for the one before it.
+    if (this.#writing > 0 && budget === SLICE_MS) return;
+    const expected = this.#mark;
+    const prepared = this.#mirror.quietly(() => this.#prepare(budget));
+    this.#mirror.news.tell();
+    if (prepared === undefined) return;
+    this.#writing++;
+    database.write({ ...prepared, expected: prepared.isAnew ? undefined : expected }).then(
+      (isExpected) => {
+        this.#writing--;
+        if (isExpected) this.stats.flushes++;
+        else this.#startOver();
+        if (this.#mark === undefined || this.#missing.size > 0) background(() => this.#flush(SLICE_MS), 0);
+        else if (this.#dirty.size > 0) this.#arm();
+      },
+      () => this.#fail(),
+    );
+  }
+
+  /** What the next write says, if there is anything to say. */
+  #prepare(budget: number) {
+    let isAnew = this.#mark === undefined;
+    // Every effect up to these positions is repeated before they are read: what is stale by them is known to be dirty.
+    const scopes = this.#scopes();
+    const stale = new Set<Entry>();
+    for (const entry of this.#dirty) {
+      if (this.#drop(entry)) stale.add(entry);
+      if (entry.slot >= 0) this.#missing.add(entry);
+      else this.#missing.delete(entry);
+    }
+    this.#dirty.clear();
+    isAnew ||= stale.size > Math.max(DELETES, this.#rows.size);
+    if (isAnew) this.#missAll();
+    const positions = String(scopes.map(([scope, position]) => [scope, position]));
+    const hasNews = stale.size + this.#missing.size + this.#orphans.length > 0 || positions !== this.#written;
+    if (!isAnew && !hasNews) return undefined;
+    this.#written = positions;
+    const added = this.#record(budget);
+    for (const entry of this.#makeRoom()) {
+      stale.add(entry);
+      added.delete(entry);
+    }
+    const deleted = this.#orphans;
+    this.#orphans = [];
+    // A row that is put takes the place of the one before it.
+    for (const entry of stale) if (!added.has(entry)) deleted.push([entry.category.name, entry.key]);
+    this.#mark = String(Math.random());
+    return { isAnew, state: { mark: this.#mark, scopes }, deleted, added: [...added.values()] };
+  }
+
+  /** Where the scopes stand: those that are followed, and those of an earlier visit that something still waits for. */
+  #scopes(): Visit["scopes"] {
+    const standing = this.#visits.positions();
+    const left: Visit["scopes"] = [];
+    for (const [scope, unvouched] of this.#unvouched) {
+      const { position, at } = unvouched;
+      const waiting = unvouched.entries.filter((entry) => entry.slot >= 0 && entry.lease === this.#noLease);
+      unvouched.entries = waiting;
+      if (waiting.length === 0) {
+        this.#unvouched.delete(scope);
+        continue;
+      }
+      for (const [other, own] of standing) {
+        if (waiting.some(({ key }) => key.startsWith(other))) standing.set(other, earlier(own, position));
+      }
+      if (!standing.has(scope)) left.push([scope, position, at]);
+    }
+    const at = this.#visits.wall();
+    return [...standing].map(([scope, position]): Visit["scopes"][number] => [scope, position, at]).concat(left);
+  }
+
+  /** Rows of what is missing, as many as can be made in time. */
+  #record(budget: number): Map<Entry, Row> {
+    const rows = new Map<Entry, Row>();
+    const { clock } = this.#mirror;
+    const [now, at, end] = [clock.now(), this.#visits.wall(), stamp() + budget];
+    this.#mirror.call(() => {
+      for (const entry of this.#missing) {
+        this.#missing.delete(entry);
+        const row = this.#visits.row(entry, now);
+        if (row !== undefined && this.#store(entry, row.json)) rows.set(entry, { ...row, at });
+        if (stamp() >= end) break;
+      }
+    });
+    return rows;
+  }
+
+  /** Over `maxBytes`, what was used longest ago leaves the database. It stays in the cache. */
+  #makeRoom(): Entry[] {
+    if (this.stats.bytes <= this.#maxBytes) return [];
+    const left: Entry[] = [];
+    for (const entry of this.#byUse([...this.#rows.keys()]).reverse()) {
+      if (this.stats.bytes <= this.#maxBytes * (1 - FREED_SHARE)) break;
+      this.#drop(entry);
+      left.push(entry);
+    }
+    return left;
+  }
+
+  /** All that fits is to be written, from the last used on. */
+  #missAll(): void {
+    this.#rows.clear();
+    this.#missing.clear();
+    this.#unvouched.clear();
+    this.#orphans = [];
+    this.stats.entries = this.stats.bytes = 0;
+    let bytes = 0;
+    const { categories } = this.#mirror;
+    const written = categories.filter(({ name }) => !this.#excluded.has(name)).flatMap(({ index }) => [...index.values()]);
+    for (const entry of this.#byUse(written)) {
+      bytes += bytesOf(entry, entry.size);
+      if (bytes > this.#maxBytes) break;
+      this.#missing.add(entry);
+    }
+  }
+
+  /** The last used first. */
+  #byUse(entries: Entry[]): Entry[] {
+    const { uses } = this.#mirror.tables;
+    return entries.sort((a, b) => (uses[b.slot]! >>> 0) - (uses[a.slot]! >>> 0));
+  }
+
+  /** Counts a row as stored, if it fits at all. */
+  #store(entry: Entry, json: string): boolean {
+    const bytes = bytesOf(entry, json.length);
+    if (bytes > this.#maxBytes) return false;
+    this.#rows.set(entry, bytes);
+    this.stats.bytes += bytes;
+    this.stats.entries = this.#rows.size;
+    return true;
+  }
+
+  /** Counts a row as not stored any more; whether it was. */
+  #drop(entry: Entry): boolean {
+    this.stats.bytes -= this.#rows.get(entry) ?? 0;
+    const was = this.#rows.delete(entry);
+    this.stats.entries = this.#rows.size;
+    return was;
+  }
+
+  /** What the database holds is not known any more. */
+  #startOver(): void {
+    this.#mark = undefined;
+    this.#dirty.clear();
+    this.#missing.clear();
+    this.#unvouched.clear();
+  }
+
+  /** There is no room, or no database: a cache without one is a cache all the same. */
+  #fail(): void {
+    if (this.#database === undefined && this.stats.state !== "opening") return;
+    this.stats.failures++;
+    this.#end("failed");
+    // What is there is old and true; it only takes room.
+    void Database.delete(this.#name).catch(() => {});
+  }
+
+  #end(state: PersistStats["state"]): void {
+    this.#giveUpLock();
+    this.stats.state = state;
+    this.stats.entries = this.stats.bytes = 0;
+    if (this.#mirror.watcher === this) this.#mirror.watcher = undefined;
+    this.#unlisten();
+    this.#alarm.set(undefined);
+    this.#database?.close();
+    this.#database = undefined;
+    this.#rows.clear();
+    this.#startOver();
+  }
+}
+
+function bytesOf({ key }: Entry, json: number): number {
+  return json + key.length + ROW_BYTES;
+}
+
+function isVisit(state: unknown): state is Visit {
+  const { mark, scopes } = (state ?? {}) as Partial<Visit>;
+  return typeof mark === "string" && Array.isArray(scopes) && scopes.every(Array.isArray);
+}

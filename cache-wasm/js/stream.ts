@@ -1,0 +1,120 @@
+/** The followed stream: who follows what, and the carrying out of what the core asks for. It reads no value. */
+
+import { text } from "./arguments.js";
+import { CacheError } from "./errors.js";
+import type { Mirror } from "./mirror.js";
+import { Socket } from "./socket.js";
+import { Alarm } from "./timers.js";
+import type { CacheOptions, ChangeListener, StreamState } from "./types.js";
+
+interface Subscription {
+  stream: number;
+  scope: string;
+  listener: ChangeListener;
+}
+
+/** What a stream needs of its cache. */
+export interface StreamHost {
+  /** These scopes are followed now. */
+  followed(scopes: readonly string[]): void;
+  /** The stream may have spoken. */
+  spoke(): void;
+}
+
+export class Stream {
+  readonly #mirror: Mirror;
+  readonly #host: StreamHost;
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #alarm: Alarm;
+  readonly #socket: Socket | undefined;
+  /** For marks: one message. */
+  message = (bytes: Uint8Array) => this.input((now) => this.#mirror.core.message(bytes, now));
+
+  /** Without a `base`, and where there is no WebSocket, nothing can be followed. */
+  constructor(mirror: Mirror, base: string | undefined, given: CacheOptions["WebSocket"], host: StreamHost) {
+    const { core, clock } = mirror;
+    this.#mirror = mirror;
+    this.#host = host;
+    this.#alarm = new Alarm(clock, () => this.input((now) => core.woke(now)));
+    const create = given ?? (globalThis as { WebSocket?: CacheOptions["WebSocket"] }).WebSocket;
+    if (base === undefined || create === undefined) return;
+    this.#socket = new Socket(`${base.replace(/^http/, "ws")}/v1/stream`, create, {
+      opened: () => this.input((now) => core.opened(now)),
+      message: (bytes) => this.message(bytes),
+      closed: (code) => this.input((now) => core.closed(code, now)),
+    });
+  }
+
+  /** Follows a scope; the returned function ends it. */
+  follow(scope: string, listener: ChangeListener, category: number | undefined): () => void {
+    if (this.#socket === undefined) {
+      throw new CacheError("argument", "this platform has no WebSocket: pass one, as `WebSocket` of the package `ws`");
+    }
+    const { core } = this.#mirror;
+    text("scope", scope);
+    const stream = this.#mirror.change((now) => core.follow(scope, category, now));
+    const subscription = { stream, scope, listener };
+    this.#subscriptions.add(subscription);
+    this.#tellScopes();
+    this.settle();
+    return () => {
+      if (!this.#subscriptions.delete(subscription) || this.#mirror.closed !== undefined) return;
+      this.#mirror.change(() => core.unfollow(stream));
+      this.#tellScopes();
+      this.settle();
+    };
+  }
+
+  /** Something happened outside. */
+  input(call: (now: number) => void): void {
+    if (this.#mirror.closed !== undefined) return;
+    this.#mirror.change(call);
+    this.settle();
+  }
+
+  /** Carries out what the core asks for, then tells the application (R2: apply, move the cursor, call back). */
+  settle(): void {
+    const { core, news } = this.#mirror;
+    const poll = () => this.#mirror.call(() => core.poll());
+    for (let output = poll(); output !== undefined; output = poll()) {
+      switch (output[0]) {
+        case "connect":
+          this.#socket?.open();
+          break;
+        case "send":
+          this.#socket?.send(output[1]);
+          break;
+        case "disconnect":
+          this.#socket?.close(output[1], output[2]);
+          break;
+        case "state": {
+          const [, state, detail] = output;
+          news.announce(news.stream, (listener) => listener(state as StreamState, detail));
+          break;
+        }
+        case "changed": {
+          const [, stream, values, changed, gone, purged] = output;
+          news.announce(this.#subscriptions, (subscription) => {
+            const { scope, listener } = subscription;
+            if (subscription.stream === stream) listener({ scope, values, changed, gone, purged });
+          });
+          break;
+        }
+      }
+    }
+    this.#alarm.set(this.#mirror.call(() => core.pollTimeout()));
+    this.#host.spoke();
+    news.tell();
+  }
+
+  /** The cache is closed: nobody follows, and nothing is heard. */
+  shut(): void {
+    this.#alarm.set(undefined);
+    this.#subscriptions.clear();
+    this.#socket?.close(1000, "the cache was closed");
+  }
+
+  #tellScopes(): void {
+    this.#host.followed([...new Set([...this.#subscriptions].map(({ scope }) => scope))]);
+  }
+}
