@@ -37,7 +37,7 @@ const contenders = {
       fill: async (keys) => {
         for (const [index, key] of keys.entries()) cache.set("props", key, { number: index });
         // What is due off the critical path, as naming the entries, is done before: a page has set them long ago.
-        await new Promise((resolve) => setTimeout(resolve, 400));
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
       },
       invalidate: () => cache.invalidate({ scope: SCOPE }),
       size: () => cache.size,

@@ -115,7 +115,7 @@ export class ConsolidatedCacheManager {
       wanted: () => this.#upkeep.requestForCore(),
       broken: (error) => this.#shut(error),
     });
-    this.#visits = new Visits(this.#mirror, this.#wall);
+    this.#visits = new Visits(this.#mirror, this.#wall, () => this.#upkeep.settle());
     const fences: Fences = { fills: 0, scopes: [] };
     this.#writes = new Writes(this.#mirror, fences, () => this.#upkeep.request());
     this.#upkeep = new Upkeep(this.#mirror, this.#writes, options.maxDecodedBytes ?? maxBytes * DECODED_SHARE);
@@ -341,7 +341,6 @@ export class ConsolidatedCacheManager {
    */
   dump(): Dump {
     this.#mirror.checkOpen();
-    this.#upkeep.drain();
     const dump = this.#visits.dump();
     this.#news.tell();
     return dump;

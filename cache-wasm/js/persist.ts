@@ -251,6 +251,8 @@ export class Persist implements Watcher {
   /** What the next write says, if there is anything to say. */
   #prepare(budget: number) {
     let isAnew = this.#mark === undefined;
+    // The housekeeper comes too late.
+    if (budget === LEAVING_MS) this.#visits.settle();
     // Every effect up to these positions is repeated before they are read: what is stale by them is known to be dirty.
     const scopes = this.#scopes();
     const stale = new Set<Entry>();

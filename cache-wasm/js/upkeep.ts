@@ -60,6 +60,13 @@ export class Upkeep {
     if (this.#isOver) this.request();
   }
 
+  /** Gives the core the text of all that was set, now. */
+  settle(): void {
+    const { unsettled } = this.#mirror.tables;
+    this.#writes.prepare();
+    while (unsettled.length > 0) this.#settle(unsettled.at(-1)!);
+  }
+
   /** Does all there is to do, now. */
   drain(): void {
     while (this.#step());

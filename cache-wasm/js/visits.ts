@@ -19,15 +19,19 @@ export class Visits {
   readonly #mirror: Mirror;
   /** The wall clock, in milliseconds. */
   readonly wall: () => number;
+  /** Values that only JavaScript holds get their text. */
+  readonly settle: () => void;
   #hasPositions = false;
 
-  constructor(mirror: Mirror, wall: () => number) {
+  constructor(mirror: Mirror, wall: () => number, settle: () => void) {
     this.#mirror = mirror;
     this.wall = wall;
+    this.settle = settle;
   }
 
   dump(): Dump {
     const mirror = this.#mirror;
+    this.settle();
     const positions = Object.fromEntries(this.positions());
     const now = mirror.clock.now();
     const all = mirror.categories.flatMap(({ index }) => [...index.values()]);

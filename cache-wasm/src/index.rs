@@ -140,15 +140,13 @@ impl Index {
 
     /// Takes a slot out of the chain of its key. It still has its name, by which the table finds the chain.
     fn unchain(&mut self, slot: Slot) {
-        let Some(&Name { ref key, hash, alike, .. }) = self.name(slot) else { return };
-        let first = match self.keys.find(hash, &|other| other == slot) {
-            Some(_) => slot,
-            None => self.keys.find(hash, &|other| self.key(other) == Some(key)).unwrap_or(slot),
-        };
-        if first == slot {
-            self.keys.replace(hash, slot, (alike != NONE).then_some(alike));
+        let Some(&Name { hash, alike, .. }) = self.name(slot) else { return };
+        if self.keys.replace(hash, slot, (alike != NONE).then_some(alike)) {
             return;
         }
+        // Another category's entry is the first of the chain.
+        let Some(key) = self.key(slot) else { return };
+        let Some(first) = self.keys.find(hash, &|other| self.key(other) == Some(key)) else { return };
         let mut at = first;
         while let Some(name) = self.name_mut(at) {
             if name.alike == slot {

@@ -39,15 +39,15 @@ impl Table {
         self.0.insert_unique(hash, number, |&other| rehash(other));
     }
 
-    /// Puts a number in the place of another of the same hash; `None` takes that out.
+    /// Puts a number in the place of another of the same hash; `None` takes that out. Whether it was there.
     #[inline(never)]
-    pub fn replace(&mut self, hash: u64, number: u32, by: Option<u32>) {
-        if let Ok(mut place) = self.0.find_entry(hash, |&other| other == number) {
-            match by {
-                Some(by) => *place.get_mut() = by,
-                None => drop(place.remove()),
-            }
+    pub fn replace(&mut self, hash: u64, number: u32, by: Option<u32>) -> bool {
+        let Ok(mut place) = self.0.find_entry(hash, |&other| other == number) else { return false };
+        match by {
+            Some(by) => *place.get_mut() = by,
+            None => drop(place.remove()),
         }
+        true
     }
 
     /// How many numbers.
