@@ -139,9 +139,9 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
         Program::OnDemo => {
             let day = json.with_file_name("day.json");
             shell::run(example(workspace, "hit_ratio").arg("--day").arg(&day))?;
-            build::server(workspace, Profile::Release)?;
+            build::server(workspace, Profile::Dev)?;
             let mut script = script(workspace, bench, args.runs)?;
-            let (server, _upstream) = demo::start_generated(workspace, Profile::Release)?;
+            let (server, _upstream) = demo::start_generated(workspace, Profile::Dev)?;
             report(script.env("EDGE_URL", &server.url).env("DAY", day))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
