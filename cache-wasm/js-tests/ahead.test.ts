@@ -97,6 +97,13 @@ test("what is asked for together is not guessed", async () => {
   expect(cache.stats().prefetch).toMatchObject({ issued: 0 });
 });
 
+test("each key of a fetchMany is a read", async () => {
+  await learn();
+  await cache.fetchMany("props", ["nba:1", "mlb:1"]);
+  await rest();
+  expect(edge.asked).toEqual([["mlb:1"], ["mlb:2", "mlb:3"]]);
+});
+
 test("the reads of one turn are followed by one request", async () => {
   model = told({ contexts: [...MODEL.contexts, { key: "mlb:5", total: 10, next: [["mlb:6", 10]] }] });
   await cache.fetch("props", "nba:1");
@@ -281,8 +288,9 @@ test("a large model is taught in slices", async () => {
   expect(cache.stats().prefetch.contexts).toBe(2_000);
 });
 
-test("after close, nothing is asked for any more", async () => {
+test.for([false, true])("after close, nothing is asked for any more (hidden: %o)", async (hidden) => {
   await cache.fetch("props", "mlb:1");
+  vi.stubGlobal("document", { hidden, removeEventListener() {} });
   cache.close();
   await rest(3_600_000);
   expect(models()).toHaveLength(0);

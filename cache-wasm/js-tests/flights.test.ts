@@ -104,6 +104,18 @@ test("a signal aborted beforehand starts nothing", async () => {
   expect(start).not.toHaveBeenCalled();
 });
 
+test("a signal that is aborted after the landing does nothing any more", async () => {
+  const flights = new Flights();
+  const { start, resolve, signal } = departure();
+  const late = new AbortController();
+  const waiter = flights.join("a", late.signal, start);
+  resolve("landed");
+  expect(await waiter).toBe("landed");
+  await Promise.resolve();
+  late.abort();
+  expect(signal().aborted).toBe(false);
+});
+
 test("ending every flight lets all waiters go, even if what flies does not heed its signal", async () => {
   const flights = new Flights();
   const [a, b] = [departure(), departure()];

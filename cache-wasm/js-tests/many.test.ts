@@ -137,6 +137,7 @@ test("who leaves what is prefetched is let go, and it flies on", async () => {
 test("prefetch does not reject: not when the server fails, a key is none, or the cache is closed", async () => {
   edge.respond = () => new Response(null, { status: 500 });
   expect(await cache.prefetch("odds", ["mlb:1", "mlb:2", "mlb"])).toBe(0);
+  edge.respond = undefined;
   const pending = cache.prefetch("odds", ["mlb:3"]);
   cache.close();
   expect([await pending, await cache.prefetch("odds", ["mlb:1"])]).toEqual([0, 0]);
@@ -182,8 +183,10 @@ test.for(WRONG)("%s is refused", async ([, call, message]) => {
   expect(error).toMatchObject({ name: "CacheError", code: "argument", message });
 });
 
-test("after close, fetchMany is refused", async () => {
+test("after close, fetchMany is refused, and what waits is let go", async () => {
+  const waiting = cache.fetchMany("odds", ["mlb:1", "mlb:2"]);
   cache.close();
+  await expect(waiting).rejects.toMatchObject({ code: "closed" });
   await expect(cache.fetchMany("odds", [])).rejects.toMatchObject({ code: "closed" });
 });
 

@@ -286,3 +286,16 @@ test("while a stream has not said where it stands, a key is asked for after 3 s,
   expect(await many).toEqual([undefined, 2]);
   expect(cache.size).toBe(0);
 });
+
+const WRONG: [options: object, message: string][] = [
+  [{ retries: -1 }, "retries must be a whole number from 0 on, not -1"],
+  [{ retries: 1.5 }, "retries must be a whole number from 0 on, not 1.5"],
+  [{ timeout: 0 }, "timeout must be above 0, not 0"],
+  [{ fetcher: "https://edge.example" }, "`fetcher` must be a function, not string"],
+  [{ fetcherMany: null }, "`fetcherMany` must be a function, not null"],
+  [{ fetch: {} }, "`fetch` must be a function, not object"],
+];
+
+test.for(WRONG)("the options %o are refused", async ([options, message]) => {
+  await expect(open(options)).rejects.toMatchObject({ name: "CacheError", code: "argument", message });
+});

@@ -87,9 +87,10 @@ export class Ahead {
 
   /** Asks for the model, now and from now on. */
   async #learn(): Promise<void> {
-    if (this.#edge === undefined || this.#stop.signal.aborted) return;
+    const edge = this.#edge;
+    if (edge === undefined || this.#stop.signal.aborted) return;
     if (mayGuess()) {
-      const ask = (signal: AbortSignal) => this.#edge!.model(this.#etag, signal);
+      const ask = (signal: AbortSignal) => edge.model(this.#etag, signal);
       // Who does not get it this time, does the next.
       const model = await tried({ retries: 0, timeout: TIMEOUT_MS }, this.#stop.signal, ask).catch(() => undefined);
       if (model === null || this.#stop.signal.aborted) return;

@@ -88,7 +88,7 @@ export class Fetches {
       const ahead = nameOf(into, key);
       if (this.#ahead.has(ahead)) {
         // It is on its way already; what becomes of it is seen in the cache.
-        await this.#ahead.join(ahead, signal, () => Promise.resolve()).catch(() => signal?.throwIfAborted());
+        await this.#ahead.join(ahead, signal, () => Promise.resolve()).catch(() => {});
         this.#mirror.checkOpen();
         const arrived = this.#held(into, key, true);
         if (arrived !== undefined) return arrived.value;

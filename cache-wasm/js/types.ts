@@ -19,7 +19,10 @@ export interface CategoryOptions {
   maxEntrySize?: number;
   /** How long an entry lives, unless `set` or the server says otherwise. Without it, entries do not expire by age. */
   ttl?: number;
-  /** An entry that no stream vouches for is asked for anew, behind a `fetch` that it still answers, when it is so old. */
+  /**
+   * An entry that no stream vouches for is asked for anew, behind a `fetch` that it still answers, when it is so old. Less
+   * than `ttl`.
+   */
   staleTime?: number;
   /** For so long after its age has ended, an entry still answers a `fetch` whose request failed. */
   staleIfError?: number;
@@ -175,6 +178,7 @@ export interface FetcherAnswer {
   /** The application's own number of the value, greater for a newer one: an older answer than is known is dropped. */
   version?: number;
   tags?: string[];
+  /** How long it lives. With 0 it is for who asked alone. */
   ttl?: number;
 }
 
