@@ -41,7 +41,7 @@ const VICTIM_MEMORY: f32 = 1.0 / 100.0;
 /// What the ghosts knew of a key that was inserted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Welcome {
-    /// Uses to begin with, for [`Slots::remember`].
+    /// Uses to begin with, for [`Slots::set_frequency`].
     pub frequency: u8,
     /// Bytes evicted from the category since the key was: with so many more, this would have been a hit.
     pub distance: Option<u32>,

@@ -66,7 +66,7 @@ impl Store {
         }
     }
 
-    /// Evicts up to [`RELIEF`] entries of what pressure leaves no room for; whether there are more. Not all at once: who
+    /// Evicts a bounded number of entries of what pressure leaves no room for; whether there are more. Not all at once: who
     /// is short of memory has none for a long list of what left.
     pub fn relieve(&mut self, now: f64) -> bool {
         let mut left = RELIEF;
