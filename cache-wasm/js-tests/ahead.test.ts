@@ -296,3 +296,12 @@ test.for([false, true])("after close, nothing is asked for any more (hidden: %o)
   expect(models()).toHaveLength(0);
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test("closing while the model is asked for ends the request", async () => {
+  await cache.fetch("props", "mlb:1");
+  edge.respond = undefined;
+  await rest(1_000);
+  cache.close();
+  await rest();
+  expect([models()[0]!.signal.aborted, vi.getTimerCount()]).toEqual([true, 0]);
+});

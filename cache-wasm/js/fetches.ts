@@ -50,7 +50,8 @@ export class Fetches {
       else if (read.value !== undefined) found.set(wanted[i]!, read.value as T);
     }
     if (failures.length === 0) return found;
-    const message = `${failures.length} of ${wanted.length} keys could not be had, the others are in \`partial\`: ${String(failures[0])}`;
+    const count = `${failures.length} of ${wanted.length} keys`;
+    const message = `${count} could not be had, the others are in \`partial\`: ${String(failures[0])}`;
     throw new CacheError("unavailable", message, { cause: new AggregateError(failures, message), partial: found });
   }
 

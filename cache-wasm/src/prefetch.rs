@@ -38,6 +38,18 @@ struct Context {
 }
 
 impl Context {
+    /// Knows at least so many reads of a key. It takes the place of another only if it is the likelier.
+    fn learn(&mut self, key: &Key, times: u32) {
+        let weakest = self.next.iter().map(|(_, count)| *count).min().unwrap_or(0);
+        if let Some((_, count)) = self.next.iter_mut().find(|(next, _)| next == key) {
+            *count = times.max(*count);
+        } else if self.next.len() < NEXT_MAX {
+            self.next.push((key.clone(), times));
+        } else if let Some(place) = self.next.iter_mut().find(|(_, count)| *count == weakest && times > weakest) {
+            *place = (key.clone(), times);
+        }
+    }
+
     fn count(&mut self, key: &Key, times: u32) {
         self.total = self.total.saturating_add(times);
         if let Some((_, count)) = self.next.iter_mut().find(|(next, _)| next == key) {
@@ -116,13 +128,13 @@ impl Prefetcher {
         self.contexts.get_mut(last).count(key, 1);
     }
 
-    /// Takes over what all readers do: of `total` reads after `context`, so many were of `key`.
+    /// Takes over what all readers do: of `total` reads after `context`, so many were of `key`. What was taught before is
+    /// not counted twice: the greater count is the one that is known.
     pub fn teach(&mut self, context: Key, total: u32, next: &[(Key, u32)]) {
         let known = self.contexts.get_mut(context);
-        let rest = total.saturating_sub(next.iter().map(|(_, count)| count).sum());
-        known.total = known.total.saturating_add(rest);
+        known.total = known.total.max(total);
         for (key, count) in next {
-            known.count(key, *count);
+            known.learn(key, *count);
         }
     }
 

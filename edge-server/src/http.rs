@@ -111,7 +111,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             CACHE_READER,
             CACHE_TAG,
         ])
-        .expose_headers([header::ETAG, CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, CACHE_AS_OF, CACHE_VERSION, CACHE_TAG, CACHE_TTL])
 }
 
 async fn count(request: Request, next: Next) -> Response {

@@ -33,6 +33,28 @@ fn what_the_edge_learned_is_guessed_from_the_first_read_on() {
     assert_eq!(texts(&ahead.guess(0, &key("s:m:a"), |_| true)), ["s:m:b"], "14 of 100 is too unlikely");
 }
 
+#[test]
+fn what_is_taught_again_is_not_counted_twice_and_takes_no_likelier_ones_place() {
+    let mut ahead = Prefetcher::default();
+    let nexts: Vec<(Key, u32)> = (1..=8).map(|n| (key(&format!("s:m:{n}")), 30 * n)).collect();
+    for _ in 0..5 {
+        ahead.teach(key("s:m:a"), 1_000, &nexts);
+        ahead.teach(key("s:m:a"), 1_000, &[(key("s:m:rare"), 10), (key("s:m:new"), 31)]);
+    }
+    // 240, 210 and 180 of 1,000; counted five times over they would still be so many of as many more.
+    assert_eq!(texts(&ahead.guess(0, &key("s:m:a"), |_| true)), ["s:m:8", "s:m:7", "s:m:6"]);
+    assert!(ahead.guess(0, &key("s:m:a"), |key| key.as_str() == "s:m:rare").is_empty());
+    ahead.teach(key("s:m:b"), 20, &[(key("s:m:c"), 4)]);
+    ahead.teach(key("s:m:b"), 40, &[(key("s:m:c"), 4)]);
+    assert!(
+        ahead.guess(0, &key("s:m:b"), |_| true).is_empty(),
+        "4 of 40 is unlikely, 8 of 60 would be as well, 4 of 20 not"
+    );
+    ahead.teach(key("s:m:d"), 20, &[(key("s:m:c"), 3)]);
+    ahead.teach(key("s:m:d"), 20, &[(key("s:m:c"), 3)]);
+    assert!(ahead.guess(0, &key("s:m:d"), |_| true).is_empty(), "3 is chance, and 3 again is the same 3");
+}
+
 proptest! {
     /// The bucket's promise, whatever is guessed and whatever becomes of it.
     #[test]

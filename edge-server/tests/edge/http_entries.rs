@@ -194,7 +194,7 @@ async fn pages_of_other_sites_may_read_every_header_of_an_answer() {
     let answer = send(request).await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://board.example"));
     let exposed = answer.header("access-control-expose-headers").unwrap();
-    for name in ["cache-as-of", "cache-version", "cache-tag", "cache-ttl", "etag"] {
+    for name in ["cache-as-of", "cache-version", "cache-tag", "cache-ttl", "etag", "retry-after"] {
         assert!(exposed.contains(name), "{name} is not in {exposed}");
     }
     let asked = server.request(Method::OPTIONS, "/v1/entries/sport:mlb:1").header("origin", "https://board.example");
