@@ -37,6 +37,8 @@ export class Pages {
       ...options,
     });
     this.#open.push(cache);
+    // It asks for the lock.
+    await this.idle();
     return cache;
   }
 
@@ -84,16 +86,25 @@ export class Pages {
   }
 
   /** All that is stored: keys and texts. */
-  async stored(name = "https://edge.example"): Promise<Record<string, string>> {
-    const rows = await read<StoredRow[]>(name, "entries", (store) => store.getAll() as IDBRequest<StoredRow[]>);
+  async stored(name?: string): Promise<Record<string, string>> {
+    const rows = await this.read("entries", (store) => store.getAll() as IDBRequest<StoredRow[]>, name);
     return Object.fromEntries(rows.map(({ key, json }) => [key, json]));
   }
 
   /** Where the scopes stand that are stored. */
   async positions(): Promise<Record<string, string>> {
-    const state = await read("https://edge.example", "meta", (store) => store.get("visit"));
+    const state = await this.read("meta", (store) => store.get("visit"));
     const { scopes } = state as { scopes: [string, string, number][] };
     return Object.fromEntries(scopes.map(([scope, position]) => [scope, position]));
+  }
+
+  async read<T>(store: string, ask: (store: IDBObjectStore) => IDBRequest<T>, name = "https://edge.example"): Promise<T> {
+    const database = await done(indexedDB.open(`cache-wasm/${name}`));
+    try {
+      return await done(ask(database.transaction(store).objectStore(store)));
+    } finally {
+      database.close();
+    }
   }
 }
 
@@ -102,13 +113,4 @@ export function done<T>(request: IDBRequest<T>): Promise<T> {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-}
-
-async function read<T>(name: string, store: string, ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const database = await done(indexedDB.open(`cache-wasm/${name}`));
-  try {
-    return await done(ask(database.transaction(store).objectStore(store)));
-  } finally {
-    database.close();
-  }
 }

@@ -9,7 +9,7 @@ import { afterEach, expect, test, vi } from "vitest";
 import { Pages } from "./pages.js";
 import { type Item, StubServer } from "./stub-server.js";
 
-const SEEDS = Number(process.env["WALKS"] ?? 200);
+const SEEDS = Number(process.env["WALKS"] ?? 100);
 const SCOPES = ["m:g:", "m:g:7:", "m:g:7:x:", "m:t:"];
 const KEYS = ["m:g:a", "m:g:7:b", "m:g:7:c", "m:g:7:x:d", "m:t:e"];
 

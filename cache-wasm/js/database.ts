@@ -2,21 +2,26 @@
 
 const ROWS = "entries";
 const STATE = "meta";
+const ENDED = "ended";
 const STATE_KEY = "visit";
 
-/** What says in which state the rows are. */
+/** In which state the rows are. */
 export interface State {
+  /** Who may write. Owners are in the order of their claims. */
+  owner: string;
   /** Another one with each write: who knows it knows the rows. */
   mark: string;
 }
 
 export interface Batch<S extends State> {
-  /** The mark that the write is made for; without one it starts over, whatever is there. */
-  expected: string | undefined;
   state: S;
+  /** Nothing stays that was there. */
+  isAnew: boolean;
   deleted: readonly [category: string, key: string][];
   added: readonly object[];
 }
+
+type Stores = Record<"rows" | "states" | "ended", IDBObjectStore>;
 
 export class Database {
   readonly #opened: IDBDatabase;
@@ -56,32 +61,67 @@ export class Database {
     return { state, rows };
   }
 
-  /** Writes all of a batch or nothing: whether the mark that it expects was there. */
-  write<S extends State>({ expected, state, deleted, added }: Batch<S>): Promise<boolean> {
+  /**
+   * Makes `empty.owner` the owner, and ends the one before: what that one still writes does nothing. Whether the rows are in
+   * the state that is expected; if not, nothing is known of them, which `empty` says.
+   */
+  async claim<S extends State>(empty: S, expected: string | undefined, forgotten: string): Promise<boolean> {
+    let isExpected = false;
+    await this.#transact(({ states, ended }, attempt) => {
+      const found = states.get(STATE_KEY) as IDBRequest<S | undefined>;
+      found.onsuccess = attempt(() => {
+        const before = found.result;
+        isExpected = expected !== undefined && before?.mark === expected;
+        ended.delete(IDBKeyRange.upperBound(forgotten));
+        if (before !== undefined) ended.put(0, before.owner);
+        states.put(isExpected ? { ...before, owner: empty.owner } : empty, STATE_KEY);
+      });
+    });
+    return isExpected;
+  }
+
+  /**
+   * Writes all of a batch or nothing: whether its owner still was one. The page may be gone by the next task, so that all is
+   * said at once: to add what is there already is what undoes the whole.
+   */
+  async write<S extends State>({ state, isAnew, deleted, added }: Batch<S>): Promise<boolean> {
+    try {
+      await this.#transact(({ rows, states, ended }) => {
+        ended.add(0, state.owner);
+        ended.delete(state.owner);
+        if (isAnew) rows.clear();
+        for (const key of isAnew ? [] : deleted) rows.delete(key);
+        for (const row of added) rows.put(row);
+        states.put(state, STATE_KEY);
+        states.transaction.commit();
+      });
+      return true;
+    } catch (error) {
+      if ((error as DOMException | null)?.name === "ConstraintError") return false;
+      throw error;
+    }
+  }
+
+  #transact(work: (stores: Stores, attempt: (call: () => void) => () => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const transaction = this.#opened.transaction([ROWS, STATE], "readwrite", { durability: "relaxed" });
-      const [rows, states] = [transaction.objectStore(ROWS), transaction.objectStore(STATE)];
-      let isExpected = true;
-      const apply = () => {
+      const transaction = this.#opened.transaction([ROWS, STATE, ENDED], "readwrite", { durability: "relaxed" });
+      // What a handler throws would be an error of the page's.
+      const attempt = (call: () => void) => () => {
         try {
-          if (expected === undefined) rows.clear();
-          else for (const key of deleted) rows.delete(key);
-          for (const row of added) rows.put(row);
-          states.put(state, STATE_KEY);
+          call();
         } catch (error) {
-          // What a handler throws is an error of the page's.
           reject(error);
           transaction.abort();
         }
       };
-      transaction.oncomplete = () => resolve(isExpected);
+      transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error);
-      if (expected === undefined) return apply();
-      const before = states.get(STATE_KEY) as IDBRequest<S | undefined>;
-      before.onsuccess = () => {
-        isExpected = before.result?.mark === expected;
-        if (isExpected) apply();
-      };
+      const [rows, states, ended] = [ROWS, STATE, ENDED].map((name) => transaction.objectStore(name)) as [
+        IDBObjectStore,
+        IDBObjectStore,
+        IDBObjectStore,
+      ];
+      attempt(() => work({ rows, states, ended }, attempt))();
     });
   }
 
@@ -97,6 +137,7 @@ function opening(name: string, format: number): Promise<IDBDatabase> {
     for (const store of [...result.objectStoreNames]) result.deleteObjectStore(store);
     result.createObjectStore(ROWS, { keyPath: ["category", "key"] });
     result.createObjectStore(STATE);
+    result.createObjectStore(ENDED);
   };
   return promised(request);
 }

@@ -15,12 +15,13 @@
  * - what waits for a stream's word since an earlier visit keeps the position of that visit, also when its scope is not
  *   followed now; another scope that covers such a row is written at no later position.
  *
- * The database may be written by several pages. One holds a lock and writes; but that alone proves nothing (a page's last
- * write may come after it gave the lock up), so that each write names the state that it knows, and a write for another
- * state does nothing: the page then starts over, with a write that clears all. What is there is always one page's own.
+ * The database may be written by several pages. One holds a lock and writes. That alone proves nothing, for a page's last
+ * write may come after it gave the lock up; therefore who gets the lock claims the database first, which ends its owner
+ * before: no write of that one does anything from then on. Rows that the new owner has not read go with its first write,
+ * and no position stands for them until then. So what is there is always one page's own.
  */
 
-import { Database, type State } from "./database.js";
+import { type Batch, Database, type State } from "./database.js";
 import type { Entry, Lease } from "./entry.js";
 import { CacheError } from "./errors.js";
 import type { Mirror, Watcher } from "./mirror.js";
@@ -32,9 +33,11 @@ const DEFAULT_MAX_BYTES = 8 * 1024 * 1024;
 const DEFAULT_INTERVAL_MS = 2000;
 /** How long one write may take to prepare; and while nobody looks, when it may be the last one. */
 const SLICE_MS = 2;
-const LEAVING_MS = 20;
+const LEAVING_MS = 50;
 /** No server replays a day: a scope that was not followed for so long is forgotten, with its rows. */
 const FOLLOWED_MAX_MS = 24 * 3600 * 1000;
+/** So long it is remembered whose writes do nothing. */
+const ENDED_MAX_MS = 3600 * 1000;
 /** So many rows are deleted one by one, if no more than this are left. */
 const DELETES = 1000;
 /** What a row takes beside its texts, about. */
@@ -68,8 +71,10 @@ export class Persist implements Watcher {
   readonly #alarm: Alarm;
   #isArmed = false;
   #database: Database | undefined;
-  /** The state that the database is in; undefined when that is not known, and the next write starts over. */
+  /** The state that the database is in; undefined when that is not known, and the next write is of all there is. */
   #mark: string | undefined;
+  /** Drawn anew for each claim. */
+  #owner = "";
   /** Bytes of the rows that are stored, by entry. */
   readonly #rows = new Map<Entry, number>();
   /** Entries that something happened to since the last write. */
@@ -178,13 +183,17 @@ export class Persist implements Watcher {
   /** One page writes: the one that holds the lock. Who waits reads what was there when it began. */
   #queue(): void {
     const waiting = new AbortController();
-    const held = () => {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const held = async () => {
+      const isKnown = await this.#claim();
+      if (waiting.signal.aborted) return;
+      if (!isKnown) this.#startOver();
       this.#isWriter = true;
       this.stats.state = "writing";
       this.#arm();
-      return new Promise<void>((resolve) => (release = resolve));
+      await released;
     };
-    let release = () => {};
     this.stats.state = "waiting";
     this.#giveUpLock = () => {
       this.#isWriter = false;
@@ -192,8 +201,17 @@ export class Persist implements Watcher {
       waiting.abort();
       release();
     };
-    // It rejects when it is given up.
-    navigator.locks.request(this.#name, { signal: waiting.signal }, held).catch(() => {});
+    navigator.locks.request(this.#name, { signal: waiting.signal }, held).catch(() => {
+      if (!waiting.signal.aborted) this.#fail();
+    });
+  }
+
+  /** Whether the rows are still those that this page knows. */
+  #claim(): Promise<boolean> {
+    const at = this.#visits.wall();
+    this.#owner = `${at} ${Math.random()}`;
+    const empty: Visit = { owner: this.#owner, mark: "", scopes: [] };
+    return this.#database!.claim(empty, this.#mark, String(at - ENDED_MAX_MS));
   }
 
   #listen(): void {
@@ -231,25 +249,32 @@ export class Persist implements Watcher {
     if (!this.#isWriter) return this.#startOver();
     // A slice waits for the one before it.
     if (this.#writing > 0 && budget === SLICE_MS) return;
-    const expected = this.#mark;
-    const prepared = this.#mirror.quietly(() => this.#prepare(budget));
+    const batch = this.#mirror.quietly(() => this.#prepare(budget));
     this.#mirror.news.tell();
-    if (prepared === undefined) return;
+    if (batch === undefined) return;
     this.#writing++;
-    database.write({ ...prepared, expected: prepared.isAnew ? undefined : expected }).then(
-      (isExpected) => {
+    database.write(batch).then(
+      (isOwner) => {
         this.#writing--;
-        if (isExpected) this.stats.flushes++;
-        else this.#startOver();
-        if (this.#mark === undefined || this.#missing.size > 0) background(() => this.#flush(SLICE_MS), 0);
+        if (isOwner) this.stats.flushes++;
+        else this.#lose();
+        if (this.#missing.size > 0) background(() => this.#flush(SLICE_MS), 0);
         else if (this.#dirty.size > 0) this.#arm();
       },
       () => this.#fail(),
     );
   }
 
+  /** Another page has claimed the database. */
+  #lose(): void {
+    if (!this.#isWriter) return;
+    this.#giveUpLock();
+    this.#startOver();
+    this.#queue();
+  }
+
   /** What the next write says, if there is anything to say. */
-  #prepare(budget: number) {
+  #prepare(budget: number): Batch<Visit> | undefined {
     let isAnew = this.#mark === undefined;
     // The housekeeper comes too late.
     if (budget === LEAVING_MS) this.#visits.settle();
@@ -278,7 +303,7 @@ export class Persist implements Watcher {
     // A row that is put takes the place of the one before it.
     for (const entry of stale) if (!added.has(entry)) deleted.push([entry.category.name, entry.key]);
     this.#mark = String(Math.random());
-    return { isAnew, state: { mark: this.#mark, scopes }, deleted, added: [...added.values()] };
+    return { state: { owner: this.#owner, mark: this.#mark, scopes }, isAnew, deleted, added: [...added.values()] };
   }
 
   /** Where the scopes stand: those that are followed, and those of an earlier visit that something still waits for. */
