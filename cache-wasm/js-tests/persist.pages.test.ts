@@ -351,6 +351,22 @@ test("a page that is left writes at once and gives the lock up, and takes it aga
   expect(await pages.stored()).toEqual({ "mlb:1": "1", "mlb:2": "2" });
 });
 
+test("a page that waits is not set back by being hidden: it goes on from the rows that it has read", async () => {
+  const page = stubPage();
+  const before = await pages.visit();
+  before.subscribe("mlb:game:", () => {}, { category: "props" });
+  const server = new StubServer();
+  server.accept("mlb:game:", "1:10");
+  server.change("mlb:game:", 10, 11, [["mlb:game:a", 11, { value: "a" }]]);
+  before.close();
+  const [first, second] = [await pages.visit(), await pages.visit()];
+  second.set("props", "mlb:1", 1);
+  page.hide();
+  first.close();
+  await pages.written(second);
+  expect(await pages.stored()).toEqual({ "mlb:1": "1", "mlb:game:a": '"a"' });
+});
+
 const BAD_OPTIONS: [given: unknown, message: string][] = [
   [1, "`persist` must be `true` or its options, not 1"],
   [null, "`persist` must be `true` or its options, not null"],

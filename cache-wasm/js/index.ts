@@ -16,6 +16,8 @@ export type * from "./types.js";
  * @throws {CacheError} `argument` when an option is wrong, `unavailable` when the module cannot be loaded.
  */
 export async function createCache(options: CacheOptions = {}): Promise<ConsolidatedCacheManager> {
+  // What takes up an earlier visit comes while the module does.
+  if (options.persist) import("./persist.js").catch(() => {});
   const cache = new ConsolidatedCacheManager(await loadModule(), options);
   await cache.open();
   return cache;

@@ -25,7 +25,9 @@ import { type Batch, Database, type State } from "./database.js";
 import type { Entry, Lease } from "./entry.js";
 import { CacheError } from "./errors.js";
 import type { Mirror, Watcher } from "./mirror.js";
+import { Rows } from "./rows.js";
 import { Alarm, background, stamp } from "./timers.js";
+import { Turn } from "./turn.js";
 import type { DumpEntry, PersistOptions, PersistStats } from "./types.js";
 import { checkRow, earlier, FORMAT, type Visits } from "./visits.js";
 
@@ -40,10 +42,6 @@ const FOLLOWED_MAX_MS = 24 * 3600 * 1000;
 const ENDED_MAX_MS = 3600 * 1000;
 /** So many rows are deleted one by one, if no more than this are left. */
 const DELETES = 1000;
-/** What a row takes beside its texts, about. */
-const ROW_BYTES = 64;
-/** Of `maxBytes`, what is freed at a time. */
-const FREED_SHARE = 1 / 32;
 
 /** A row, and the wall clock's milliseconds when it was written. */
 type Row = DumpEntry & { at: number };
@@ -61,11 +59,12 @@ interface Unvouched {
 }
 
 export class Persist implements Watcher {
-  readonly stats: PersistStats = { state: "opening", entries: 0, bytes: 0, flushes: 0, failures: 0 };
+  #state: PersistStats["state"] = "opening";
+  #flushes = 0;
+  #failures = 0;
   readonly #mirror: Mirror;
   readonly #visits: Visits;
   readonly #name: string;
-  readonly #maxBytes: number;
   readonly #interval: number;
   readonly #excluded: ReadonlySet<string>;
   readonly #alarm: Alarm;
@@ -75,8 +74,7 @@ export class Persist implements Watcher {
   #mark: string | undefined;
   /** Drawn anew for each claim. */
   #owner = "";
-  /** Bytes of the rows that are stored, by entry. */
-  readonly #rows = new Map<Entry, number>();
+  readonly #rows: Rows;
   /** Entries that something happened to since the last write. */
   readonly #dirty = new Set<Entry>();
   /** Entries whose rows are to be added. */
@@ -86,23 +84,27 @@ export class Persist implements Watcher {
   readonly #unvouched = new Map<string, Unvouched>();
   /** The lease of all that is unvouched. */
   #noLease: Lease | undefined;
+  /** The positions that are stored. */
   #written = "";
-  #isWriter = false;
   #writing = 0;
-  #giveUpLock = () => {};
-  #unlisten = () => {};
+  #turn: Turn | undefined;
 
   constructor(mirror: Mirror, visits: Visits, name: string, options: PersistOptions) {
     this.#mirror = mirror;
     this.#visits = visits;
     this.#name = `cache-wasm/${name}`;
-    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#rows = new Rows(mirror.tables, options.maxBytes ?? DEFAULT_MAX_BYTES);
     this.#interval = options.interval ?? DEFAULT_INTERVAL_MS;
     this.#excluded = new Set(options.exclude);
     this.#alarm = new Alarm(mirror.clock, () => {
       this.#isArmed = false;
       background(() => this.#flush(SLICE_MS), 0);
     });
+  }
+
+  get stats(): PersistStats {
+    const { size, bytes } = this.#rows;
+    return { state: this.#state, entries: size, bytes, flushes: this.#flushes, failures: this.#failures };
   }
 
   /** Takes up what an earlier visit left, unless that is read too late, and writes from then on. Does not throw. */
@@ -113,14 +115,23 @@ export class Persist implements Watcher {
       const database = await Database.open(this.#name, FORMAT, () => this.#end("stopped"));
       this.#database = database;
       const { state, rows } = await database.read();
-      if (this.#mirror.closed !== undefined || this.stats.state !== "opening") return this.close();
+      if (this.#mirror.closed !== undefined || this.#state !== "opening") return this.close();
       if (!late.aborted && isVisit(state)) this.#takeUp(state, rows as Row[]);
     } catch {
       return this.#fail();
     }
     this.#mirror.watcher = this;
-    this.#listen();
-    this.#queue();
+    this.#turn = new Turn(this.#name, {
+      claim: () => this.#claim(),
+      began: () => {
+        this.#state = "writing";
+        this.#arm();
+      },
+      ended: () => (this.#state = "waiting"),
+      leaves: () => this.#flush(LEAVING_MS),
+      failed: () => this.#fail(),
+    });
+    this.#state = "waiting";
   }
 
   changed(entry: Entry): void {
@@ -169,7 +180,7 @@ export class Persist implements Watcher {
     for (const [scope, position, at] of standing) this.#unvouched.set(scope, { position, at, entries: [] });
     for (const [i, entry] of entries.entries()) {
       const { category, key, json, seen } = read[i]!;
-      if (entry === undefined || !this.#store(entry, json)) {
+      if (entry === undefined || !this.#rows.add(entry, json)) {
         this.#orphans.push([category, key]);
         continue;
       }
@@ -178,63 +189,16 @@ export class Persist implements Watcher {
       for (const [scope, { entries }] of this.#unvouched) if (key.startsWith(scope)) entries.push(entry);
     }
     this.#mark = mark;
+    this.#written = positionsOf(scopes);
   }
 
-  /** One page writes: the one that holds the lock. Who waits reads what was there when it began. */
-  #queue(): void {
-    const waiting = new AbortController();
-    let release = () => {};
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const held = async () => {
-      const isKnown = await this.#claim();
-      if (waiting.signal.aborted) return;
-      if (!isKnown) this.#startOver();
-      this.#isWriter = true;
-      this.stats.state = "writing";
-      this.#arm();
-      await released;
-    };
-    this.stats.state = "waiting";
-    this.#giveUpLock = () => {
-      this.#isWriter = false;
-      this.stats.state = "waiting";
-      waiting.abort();
-      release();
-    };
-    navigator.locks.request(this.#name, { signal: waiting.signal }, held).catch(() => {
-      if (!waiting.signal.aborted) this.#fail();
-    });
-  }
-
-  /** Whether the rows are still those that this page knows. */
-  #claim(): Promise<boolean> {
+  /** From now on what is written is this page's. */
+  async #claim(): Promise<void> {
     const at = this.#visits.wall();
     this.#owner = `${at} ${Math.random()}`;
     const empty: Visit = { owner: this.#owner, mark: "", scopes: [] };
-    return this.#database!.claim(empty, this.#mark, String(at - ENDED_MAX_MS));
-  }
-
-  #listen(): void {
-    if (typeof document === "undefined") return;
-    const changes = () => {
-      if (document.visibilityState === "hidden") this.#flush(LEAVING_MS);
-    };
-    const leaves = () => {
-      this.#flush(LEAVING_MS);
-      // A page that holds a lock is not kept for the way back.
-      this.#giveUpLock();
-    };
-    const comesBack = ({ persisted }: PageTransitionEvent) => {
-      if (persisted) this.#queue();
-    };
-    document.addEventListener("visibilitychange", changes);
-    addEventListener("pagehide", leaves);
-    addEventListener("pageshow", comesBack);
-    this.#unlisten = () => {
-      document.removeEventListener("visibilitychange", changes);
-      removeEventListener("pagehide", leaves);
-      removeEventListener("pageshow", comesBack);
-    };
+    const isKnown = await this.#database!.claim(empty, this.#mark, String(at - ENDED_MAX_MS));
+    if (!isKnown) this.#startOver();
   }
 
   #arm(): void {
@@ -246,7 +210,11 @@ export class Persist implements Watcher {
   #flush(budget: number): void {
     const database = this.#database;
     if (database === undefined) return;
-    if (!this.#isWriter) return this.#startOver();
+    if (this.#turn?.isMine !== true) {
+      // What waits for the turn is not to pile up.
+      if (budget === SLICE_MS) this.#startOver();
+      return;
+    }
     // A slice waits for the one before it.
     if (this.#writing > 0 && budget === SLICE_MS) return;
     const batch = this.#mirror.quietly(() => this.#prepare(budget));
@@ -256,7 +224,7 @@ export class Persist implements Watcher {
     database.write(batch).then(
       (isOwner) => {
         this.#writing--;
-        if (isOwner) this.stats.flushes++;
+        if (isOwner) this.#flushes++;
         else this.#lose();
         if (this.#missing.size > 0) background(() => this.#flush(SLICE_MS), 0);
         else if (this.#dirty.size > 0) this.#arm();
@@ -267,10 +235,9 @@ export class Persist implements Watcher {
 
   /** Another page has claimed the database. */
   #lose(): void {
-    if (!this.#isWriter) return;
-    this.#giveUpLock();
+    if (this.#turn?.isMine !== true) return;
     this.#startOver();
-    this.#queue();
+    this.#turn.again();
   }
 
   /** What the next write says, if there is anything to say. */
@@ -282,19 +249,19 @@ export class Persist implements Watcher {
     const scopes = this.#scopes();
     const stale = new Set<Entry>();
     for (const entry of this.#dirty) {
-      if (this.#drop(entry)) stale.add(entry);
+      if (this.#rows.delete(entry)) stale.add(entry);
       if (entry.slot >= 0) this.#missing.add(entry);
       else this.#missing.delete(entry);
     }
     this.#dirty.clear();
     isAnew ||= stale.size > Math.max(DELETES, this.#rows.size);
     if (isAnew) this.#missAll();
-    const positions = String(scopes.map(([scope, position]) => [scope, position]));
+    const positions = positionsOf(scopes);
     const hasNews = stale.size + this.#missing.size + this.#orphans.length > 0 || positions !== this.#written;
     if (!isAnew && !hasNews) return undefined;
     this.#written = positions;
     const added = this.#record(budget);
-    for (const entry of this.#makeRoom()) {
+    for (const entry of this.#rows.makeRoom()) {
       stale.add(entry);
       added.delete(entry);
     }
@@ -336,23 +303,11 @@ export class Persist implements Watcher {
       for (const entry of this.#missing) {
         this.#missing.delete(entry);
         const row = this.#visits.row(entry, now);
-        if (row !== undefined && this.#store(entry, row.json)) rows.set(entry, { ...row, at });
+        if (row !== undefined && this.#rows.add(entry, row.json)) rows.set(entry, { ...row, at });
         if (stamp() >= end) break;
       }
     });
     return rows;
-  }
-
-  /** Over `maxBytes`, what was used longest ago leaves the database. It stays in the cache. */
-  #makeRoom(): Entry[] {
-    if (this.stats.bytes <= this.#maxBytes) return [];
-    const left: Entry[] = [];
-    for (const entry of this.#byUse([...this.#rows.keys()]).reverse()) {
-      if (this.stats.bytes <= this.#maxBytes * (1 - FREED_SHARE)) break;
-      this.#drop(entry);
-      left.push(entry);
-    }
-    return left;
   }
 
   /** All that fits is to be written, from the last used on. */
@@ -361,39 +316,9 @@ export class Persist implements Watcher {
     this.#missing.clear();
     this.#unvouched.clear();
     this.#orphans = [];
-    this.stats.entries = this.stats.bytes = 0;
-    let bytes = 0;
     const { categories } = this.#mirror;
-    const written = categories.filter(({ name }) => !this.#excluded.has(name)).flatMap(({ index }) => [...index.values()]);
-    for (const entry of this.#byUse(written)) {
-      bytes += bytesOf(entry, entry.size);
-      if (bytes > this.#maxBytes) break;
-      this.#missing.add(entry);
-    }
-  }
-
-  /** The last used first. */
-  #byUse(entries: Entry[]): Entry[] {
-    const { uses } = this.#mirror.tables;
-    return entries.sort((a, b) => (uses[b.slot]! >>> 0) - (uses[a.slot]! >>> 0));
-  }
-
-  /** Counts a row as stored, if it fits at all. */
-  #store(entry: Entry, json: string): boolean {
-    const bytes = bytesOf(entry, json.length);
-    if (bytes > this.#maxBytes) return false;
-    this.#rows.set(entry, bytes);
-    this.stats.bytes += bytes;
-    this.stats.entries = this.#rows.size;
-    return true;
-  }
-
-  /** Counts a row as not stored any more; whether it was. */
-  #drop(entry: Entry): boolean {
-    this.stats.bytes -= this.#rows.get(entry) ?? 0;
-    const was = this.#rows.delete(entry);
-    this.stats.entries = this.#rows.size;
-    return was;
+    const all = categories.filter(({ name }) => !this.#excluded.has(name)).flatMap(({ index }) => [...index.values()]);
+    for (const entry of this.#rows.fitting(all)) this.#missing.add(entry);
   }
 
   /** What the database holds is not known any more. */
@@ -406,19 +331,18 @@ export class Persist implements Watcher {
 
   /** There is no room, or no database: a cache without one is a cache all the same. */
   #fail(): void {
-    if (this.#database === undefined && this.stats.state !== "opening") return;
-    this.stats.failures++;
+    if (this.#database === undefined && this.#state !== "opening") return;
+    this.#failures++;
     this.#end("failed");
     // What is there is old and true; it only takes room.
     void Database.delete(this.#name).catch(() => {});
   }
 
   #end(state: PersistStats["state"]): void {
-    this.#giveUpLock();
-    this.stats.state = state;
-    this.stats.entries = this.stats.bytes = 0;
+    this.#turn?.end();
+    this.#turn = undefined;
+    this.#state = state;
     if (this.#mirror.watcher === this) this.#mirror.watcher = undefined;
-    this.#unlisten();
     this.#alarm.set(undefined);
     this.#database?.close();
     this.#database = undefined;
@@ -427,8 +351,8 @@ export class Persist implements Watcher {
   }
 }
 
-function bytesOf({ key }: Entry, json: number): number {
-  return json + key.length + ROW_BYTES;
+function positionsOf(scopes: Visit["scopes"]): string {
+  return scopes.map(([scope, position]) => scope + position).join();
 }
 
 function isVisit(state: unknown): state is Visit {

@@ -21,7 +21,7 @@ export class Storage {
   }
 
   get stats(): PersistStats {
-    return { ...(this.#persist?.stats ?? { state: this.#state, entries: 0, bytes: 0, flushes: 0, failures: 0 }) };
+    return this.#persist?.stats ?? { state: this.#state, entries: 0, bytes: 0, flushes: 0, failures: 0 };
   }
 
   /** Takes up what an earlier visit left, as far as it is there in time. `name` is the database's, without one of its own. */

@@ -25,6 +25,8 @@ async function main(root: HTMLElement): Promise<void> {
   const cache = await createCache({
     url: location.origin,
     categories: { props: { max: 5000 }, games: { max: 500 } },
+    // The next visit starts with what this one leaves, as far as the stream vouches for it.
+    persist: true,
   });
   window.__cache = cache;
   const page = new Page(cache);
