@@ -6,9 +6,12 @@
 
 mod effects;
 mod options;
+mod reads;
 mod runtime;
 mod segments;
 mod serializer;
+mod told;
+mod visits;
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -24,7 +27,7 @@ use crate::bindings::effects::Effects;
 use crate::bindings::segments::JsSegments;
 use crate::bindings::serializer::Statistics;
 use crate::follow::{Input, Output};
-use crate::manager::{Answer, Applied, Filled, Loaded, Manager, Record, Told};
+use crate::manager::Manager;
 use crate::slots::{MAIL, State};
 use crate::store::{Enrolled, Given, Pressure};
 
@@ -67,27 +70,6 @@ fn whole(version: Option<f64>) -> Option<u64> {
 fn text_of(bytes: Vec<u8>) -> String {
     let replaced = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { char::REPLACEMENT_CHARACTER };
     String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().map(replaced).collect())
-}
-
-fn filled_parts(filled: &Filled) -> Vec<JsValue> {
-    match filled {
-        Filled::Stored(slot) => vec!["stored".into(), (*slot).into()],
-        Filled::Absent => vec!["absent".into()],
-        Filled::Delivered => vec!["delivered".into()],
-        Filled::Retry(min) => vec!["retry".into(), min.map(|min| min.to_string()).into()],
-        Filled::Unfenced => vec!["unfenced".into()],
-        Filled::Ended => vec!["ended".into()],
-        Filled::TooLarge => vec!["tooLarge".into()],
-    }
-}
-
-fn loaded_parts(loaded: Loaded) -> Array {
-    match loaded {
-        Loaded::More => tuple(&["more".into()]),
-        Loaded::Kept { keys, late } => tuple(&["kept".into(), strings(&keys), strings(&late)]),
-        Loaded::Retry(min) => tuple(&["retry".into(), min.map(|min| min.to_string()).into()]),
-        Loaded::Malformed(why) => tuple(&["malformed".into(), why.into()]),
-    }
 }
 
 /// The cache's core.
@@ -365,230 +347,6 @@ impl Core {
     pub fn invalidate_tag(&mut self, tag_text: &str) -> Result<(), JsValue> {
         self.manager.invalidate_tag(&Tag::parse(tag_text).map_err(message)?);
         self.done(Ok(()))
-    }
-
-    /// Begins to read a key: `[ticket, min | undefined]`.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key.
-    #[wasm_bindgen(js_name = beginFill)]
-    pub fn begin_fill(&mut self, category: u16, key_text: &str) -> Result<Array, JsValue> {
-        let (ticket, min) = self.manager.begin_fill(category, key(key_text)?);
-        Ok(tuple(&[ticket.into(), min.map(|min| min.to_string()).into()]))
-    }
-
-    /// Begins to read a key that nobody has asked for yet: `[ticket, min | undefined]`.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key.
-    #[wasm_bindgen(js_name = beginPrefetch)]
-    pub fn begin_prefetch(&mut self, category: u16, key_text: &str) -> Result<Array, JsValue> {
-        let (ticket, min) = self.manager.begin_prefetch(category, key(key_text)?);
-        Ok(tuple(&[ticket.into(), min.map(|min| min.to_string()).into()]))
-    }
-
-    /// Begins to read a scope: `[ticket, min | undefined]`.
-    ///
-    /// # Errors
-    /// A message, for a text that is no scope.
-    #[wasm_bindgen(js_name = beginLoad)]
-    pub fn begin_load(&mut self, category: u16, scope_text: &str) -> Result<Array, JsValue> {
-        let (ticket, min) = self.manager.begin_load(category, scope(scope_text)?);
-        Ok(tuple(&[ticket.into(), min.map(|min| min.to_string()).into()]))
-    }
-
-    /// Ends a fill without an answer.
-    #[wasm_bindgen(js_name = abandonFill)]
-    pub fn abandon_fill(&mut self, ticket: u32) {
-        self.manager.abandon_fill(ticket);
-    }
-
-    /// Ends a fill: `["stored", slot]`, `["absent"]`, `["delivered"]`, `["retry", min | undefined]`, `["unfenced"]`,
-    /// `["ended"]`, `["tooLarge"]`.
-    ///
-    /// # Errors
-    /// A message, for a text that is no tag.
-    #[wasm_bindgen(js_name = endFill)]
-    #[expect(clippy::too_many_arguments, reason = "an object would cost more to cross than its members")]
-    pub fn end_fill(
-        &mut self,
-        ticket: u32,
-        as_of: Option<String>,
-        version: Option<f64>,
-        bytes: Option<Vec<u8>>,
-        tag_texts: Option<Vec<String>>,
-        ttl: Option<f64>,
-        now: f64,
-    ) -> Result<Array, JsValue> {
-        let tags = tags(tag_texts).inspect_err(|_| self.manager.abandon_fill(ticket))?;
-        let bytes = bytes.map(Vec::into_boxed_slice);
-        let answer = Answer { as_of: position(as_of), version: whole(version), bytes, tags, ttl };
-        let filled = self.manager.end_fill(ticket, answer, now);
-        Ok(tuple(&filled_parts(&self.done(filled))))
-    }
-
-    /// Ends fills with the answer for all of them: for each that it names `[ticket, json | undefined, ...]`, and what
-    /// `endFill` gives. The JSON text is there when the value is for who asked and not stored.
-    ///
-    /// # Errors
-    /// A message, for bytes that are no such answer.
-    #[wasm_bindgen(js_name = endFills)]
-    pub fn end_fills(&mut self, tickets: &[u32], body: &[u8], now: f64) -> Result<Array, JsValue> {
-        let parts = self.manager.end_fills(tickets, body, now).map_err(message);
-        let parts = self.done(parts)?.into_iter().map(|(ticket, filled, bytes)| {
-            let mut part = vec![ticket.into(), bytes.map(|bytes| text_of(bytes.into())).into()];
-            part.extend(filled_parts(&filled));
-            tuple(&part)
-        });
-        Ok(parts.collect())
-    }
-
-    /// Takes the next bytes of a scope's answer: `["more"]`, `["retry", min | undefined]`, `["malformed", why]`.
-    #[wasm_bindgen(js_name = feedLoad)]
-    pub fn feed_load(&mut self, ticket: u32, as_of: Option<String>, bytes: &[u8], now: f64) -> Array {
-        let loaded = self.manager.feed_load(ticket, position(as_of), bytes, now);
-        loaded_parts(self.done(loaded))
-    }
-
-    /// Ends a scope's fill, all of whose answer was fed: `["kept", keys, late]`, or as `feedLoad`.
-    #[wasm_bindgen(js_name = endLoad)]
-    pub fn end_load(&mut self, ticket: u32, as_of: Option<String>) -> Array {
-        let loaded = self.manager.end_load(ticket, position(as_of));
-        loaded_parts(self.done(loaded))
-    }
-
-    /// Takes a value that the application heard of, `json`, or that the key has none: its slot, or `undefined` when a
-    /// newer version is known.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key or tag and for a value that does not fit.
-    #[expect(clippy::too_many_arguments, reason = "an object would cost more to cross than its members")]
-    pub fn apply(
-        &mut self,
-        category: u16,
-        key_text: &str,
-        json: Option<String>,
-        version: Option<f64>,
-        ttl: Option<f64>,
-        tag_texts: Option<Vec<String>>,
-        now: f64,
-    ) -> Result<Option<u32>, JsValue> {
-        let (key, tags) = (key(key_text)?, tags(tag_texts)?);
-        let given = json.map_or(Given::Absent, |json| Given::Bytes(json.into_bytes().into()));
-        let told = Told { category, key, given, version: whole(version), ttl, tags };
-        let applied = self.manager.apply(told, now).map_err(message);
-        Ok(match self.done(applied)? {
-            Applied::Stored(slot) => Some(slot),
-            Applied::Older => None,
-        })
-    }
-
-    /// Invalidates what is older than a version of a key; whether there may have been something.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key.
-    #[wasm_bindgen(js_name = invalidateVersion)]
-    pub fn invalidate_version(&mut self, key_text: &str, version: f64) -> Result<bool, JsValue> {
-        let may = self.manager.invalidate_version(&key(key_text)?, version as u64);
-        Ok(self.done(may))
-    }
-
-    /// What is written of a slot's entry: `[json, seen | undefined, version | undefined, tags]`, or `undefined`.
-    pub fn record(&self, slot: u32) -> Option<Array> {
-        let Record { bytes, seen, version, tags, .. } = self.manager.record(slot)?;
-        let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-        let version = version.map(|version| version as f64);
-        Some(tuple(&[
-            text_of(bytes.into()).into(),
-            seen.map(|seen| seen.to_string()).into(),
-            version.into(),
-            strings(&tags),
-        ]))
-    }
-
-    /// Where the followed scopes stand: `[scope, position]` each.
-    pub fn positions(&self) -> Array {
-        let standing = self.manager.positions().into_iter();
-        standing.map(|(scope, at)| tuple(&[scope.as_str().into(), at.to_string().into()])).collect()
-    }
-
-    /// Takes up an entry of an earlier visit; whether it was taken.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key or tag and for a value that does not fit.
-    #[expect(clippy::too_many_arguments, reason = "an object would cost more to cross than its members")]
-    pub fn restore(
-        &mut self,
-        category: u16,
-        key_text: &str,
-        json: String,
-        seen: Option<String>,
-        version: Option<f64>,
-        ttl: Option<f64>,
-        tag_texts: Option<Vec<String>>,
-        now: f64,
-    ) -> Result<bool, JsValue> {
-        let (key, tags) = (key(key_text)?, tags(tag_texts)?);
-        let bytes = json.into_bytes().into();
-        let record = Record { category, key, bytes, seen: position(seen), version: whole(version), tags };
-        let restored = self.manager.restore(record, ttl, now).map_err(message);
-        Ok(self.done(restored)?.is_some())
-    }
-
-    /// Remembers where a scope stood on an earlier visit.
-    ///
-    /// # Errors
-    /// A message, for a text that is no scope or position.
-    pub fn remember(&mut self, scope_text: &str, at: &str) -> Result<(), JsValue> {
-        let position = at.parse().map_err(message)?;
-        self.manager.remember(scope(scope_text)?, position);
-        Ok(())
-    }
-
-    /// Forgets what an earlier visit left and no stream has vouched for.
-    #[wasm_bindgen(js_name = forgetUnvouched)]
-    pub fn forget_unvouched(&mut self) {
-        self.manager.forget_unvouched();
-        self.done(());
-    }
-
-    /// A key of a category was read: the keys that are worth fetching now.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key.
-    #[wasm_bindgen(js_name = readAhead)]
-    pub fn read_ahead(&mut self, category: u16, key_text: &str) -> Result<Option<Vec<String>>, JsValue> {
-        let keys = self.manager.read_ahead(category, &key(key_text)?);
-        Ok((!keys.is_empty()).then(|| keys.iter().map(ToString::to_string).collect()))
-    }
-
-    /// Takes over what all readers do after a key: keys and how often each was next, of so many reads in all.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key.
-    pub fn teach(&mut self, context: &str, total: u32, keys: Vec<String>, counts: &[u32]) -> Result<(), JsValue> {
-        let next = keys.into_iter().zip(counts).map(|(text, &count)| Ok((key(&text)?, count)));
-        let next = next.collect::<Result<Vec<(Key, u32)>, JsValue>>()?;
-        self.manager.teach(key(context)?, total, &next);
-        Ok(())
-    }
-
-    /// Whether a fill of this key would have to wait for its stream's first word.
-    ///
-    /// # Errors
-    /// A message, for a text that is no key.
-    #[wasm_bindgen(js_name = isPending)]
-    pub fn is_pending(&self, key_text: &str) -> Result<bool, JsValue> {
-        Ok(self.manager.is_pending(&key(key_text)?))
-    }
-
-    /// The same for a scope.
-    ///
-    /// # Errors
-    /// A message, for a text that is no scope.
-    #[wasm_bindgen(js_name = isScopePending)]
-    pub fn is_scope_pending(&self, scope_text: &str) -> Result<bool, JsValue> {
-        Ok(self.manager.is_scope_pending(&scope(scope_text)?))
     }
 
     /// `CacheStats` of `js/types.ts`, but for what JavaScript counts.

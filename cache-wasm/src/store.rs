@@ -3,17 +3,21 @@
 //! Every way out of the cache goes through [`Store::remove`], which says why. What changed since the caller last looked
 //! is in [`Store::take_effects`], in order: JavaScript repeats it on its own index. This module knows no protocol: it is
 //! told positions and compares them. How room is made is `store/room`, what is done off the critical path
-//! `store/upkeep`, and what JavaScript sets without asking `store/enrol`.
+//! `store/upkeep`, what JavaScript sets without asking `store/enrol`; `store/put` and `store/effect` are what goes in and comes out.
 
+mod effect;
 mod enrol;
+mod put;
 mod room;
 mod upkeep;
 
+pub use effect::{Effect, Freshness, Holding, Reason};
 pub use enrol::Enrolled;
+pub use put::{Given, Origin, Put, PutError};
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use fastrand::Rng;
@@ -28,179 +32,6 @@ use crate::pool::Pool;
 use crate::segments::Backing;
 use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED, UNVOUCHED};
 use crate::tags::Tags;
-
-/// Why an entry left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Reason {
-    /// Its age ended.
-    Expired,
-    /// Room was needed.
-    Evicted,
-    /// Another value took its place.
-    Replaced,
-    /// The application deleted it.
-    Deleted,
-    /// The application cleared its category.
-    Cleared,
-    /// It changed, or may have.
-    Invalidated,
-    /// The server no longer has a value.
-    Gone,
-    /// Its stream could not be continued.
-    Reset,
-    /// Its scope is not followed any more.
-    Unfollowed,
-    /// The machine is short of memory.
-    Pressure,
-}
-
-impl Reason {
-    /// Every reason, in the order of their codes.
-    pub const ALL: [Reason; 10] = [
-        Reason::Expired,
-        Reason::Evicted,
-        Reason::Replaced,
-        Reason::Deleted,
-        Reason::Cleared,
-        Reason::Invalidated,
-        Reason::Gone,
-        Reason::Reset,
-        Reason::Unfollowed,
-        Reason::Pressure,
-    ];
-
-    /// Its number in what crosses to JavaScript.
-    pub fn code(self) -> u32 {
-        self as u32
-    }
-}
-
-/// A change of the tables that JavaScript repeats.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// The slot is free.
-    Removed(Slot, Reason),
-    /// A value took a slot.
-    Stored(Slot, u16, Key, Freshness, Holding),
-    /// Another value took the slot of the one before (`Replaced`).
-    Changed(Slot, Freshness, Holding),
-    /// The same value, vouched for otherwise or for longer.
-    Touched(Slot, Freshness),
-    /// Entries of a stream may be read until then.
-    Lease(StreamRef, f64),
-}
-
-/// Until when an entry is fresh, and whose lease it needs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Freshness {
-    /// The end of its age, in the cache's milliseconds.
-    pub until: f64,
-    /// The stream that vouches for it.
-    pub stream: StreamRef,
-}
-
-/// What a slot holds, as far as JavaScript needs to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
-    /// Bytes of the value, before packing.
-    pub size: u32,
-    /// Where it is.
-    pub content: Content,
-}
-
-/// What a key is to hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
-    /// A value's bytes.
-    Bytes(Box<[u8]>),
-    /// The knowledge that there is no value.
-    Absent,
-    /// A value that JavaScript keeps, and the bytes it is to be charged with.
-    Reference(u32),
-}
-
-impl From<&[u8]> for Given {
-    fn from(bytes: &[u8]) -> Given {
-        Given::Bytes(bytes.into())
-    }
-}
-
-impl Given {
-    fn size(&self) -> usize {
-        match self {
-            Given::Bytes(bytes) => bytes.len(),
-            Given::Absent => 0,
-            Given::Reference(size) => *size as usize,
-        }
-    }
-}
-
-/// Who gives a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The application: its times are kept to the millisecond.
-    Application,
-    /// The server, often many at once: their ends are spread.
-    Server,
-    /// The server, and nobody has asked for it yet: it displaces nothing.
-    Prefetch,
-}
-
-/// A value to store.
-#[derive(Debug)]
-pub struct Put {
-    /// The category's index.
-    pub category: u16,
-    /// Its name.
-    pub key: Key,
-    /// What it holds.
-    pub given: Given,
-    /// The position it is known to be current at.
-    pub seen: Option<Position>,
-    /// The application's own number of the value.
-    pub version: Option<u64>,
-    /// The stream that vouches for it.
-    pub stream: StreamRef,
-    /// Its age limit in milliseconds, or `None` for the category's.
-    pub ttl: Option<f64>,
-    /// Who gives it.
-    pub origin: Origin,
-    /// Its labels.
-    pub tags: Vec<Tag>,
-}
-
-impl Put {
-    /// A value from the server that no stream covers, without labels, for as long as its category says.
-    pub fn of(category: u16, key: Key, given: Given) -> Put {
-        let (origin, tags) = (Origin::Server, Vec::new());
-        Put { category, key, given, seen: None, version: None, stream: UNFOLLOWED, ttl: None, origin, tags }
-    }
-}
-
-/// Why a value cannot be stored.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PutError {
-    /// There is no such category.
-    #[error("there is no category number {0}")]
-    Category(u16),
-    /// The value alone is over its category's bytes, or the cache's.
-    #[error("a value of {size} bytes does not fit: {holder} holds at most {max} bytes")]
-    TooLarge {
-        /// Its bytes.
-        size: usize,
-        /// The category, an entry of it, or the whole cache.
-        holder: String,
-        /// Its limit.
-        max: u64,
-    },
-    /// Nothing can leave.
-    #[error("category `{0}` is full, and handles hold every entry of it; release some, or raise its `max`")]
-    Held(String),
-    /// Something would have to leave for a value that nobody has asked for.
-    #[error("category `{0}` has no room for what was not asked for")]
-    Displacing(String),
-}
 
 /// The values of all categories.
 #[derive(Debug)]
