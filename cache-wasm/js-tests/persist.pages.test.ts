@@ -144,6 +144,25 @@ test("a browser that refuses to open a database is done without", async () => {
   expect([cache.get("props", "mlb:1"), cache.stats().persist]).toEqual([1, { ...NOTHING, state: "failed", failures: 1 }]);
 });
 
+test("without its own code, which may not have come, nothing is stored, and the cache works", async () => {
+  vi.doMock("../dist/persist.js", () => {
+    throw new Error("offline");
+  });
+  const cache = await pages.visit();
+  vi.doUnmock("../dist/persist.js");
+  cache.set("props", "mlb:1", 1);
+  expect([cache.get("props", "mlb:1"), cache.stats().persist]).toEqual([1, { ...NOTHING, state: "failed" }]);
+  await cache.forget();
+});
+
+test("a browser that refuses locks is done without", async () => {
+  const request = async () => Promise.reject(new DOMException("not in a sandbox", "SecurityError"));
+  vi.stubGlobal("navigator", { locks: { request } });
+  const cache = await pages.visit();
+  cache.set("props", "mlb:1", 1);
+  expect([cache.get("props", "mlb:1"), cache.stats().persist]).toEqual([1, { ...NOTHING, state: "failed", failures: 1 }]);
+});
+
 test("a database that does not answer for 500 ms is not waited for, and what it says later is dropped", async () => {
   const first = await pages.visit();
   first.set("props", "mlb:1", 1);
@@ -266,6 +285,7 @@ test("over `maxBytes` what was used longest ago is left out", async () => {
   pages.slow();
   for (let i = 0; i < 10; i++) await pages.written(second);
   expect(put.mock.calls.filter(([row]) => (row as { key?: string }).key !== undefined)).toHaveLength(5);
+  expect(second.stats().persist.flushes).toBe(5);
   expect(Object.keys(await pages.stored()).sort()).toEqual(["mlb:0", "mlb:4", "mlb:5", "mlb:6", "mlb:7"]);
 });
 
@@ -349,6 +369,10 @@ test("a page that is left writes at once and gives the lock up, and takes it aga
   first.set("props", "mlb:2", 2);
   await pages.written(first);
   expect(await pages.stored()).toEqual({ "mlb:1": "1", "mlb:2": "2" });
+  first.close();
+  const request = vi.spyOn(navigator.locks, "request");
+  page.comeBack();
+  expect(request).not.toHaveBeenCalled();
 });
 
 test("a page that waits is not set back by being hidden: it goes on from the rows that it has read", async () => {

@@ -268,6 +268,14 @@ test("a scope that was not followed for a day is forgotten, with its rows", asyn
   expect([await pages.stored(), await pages.positions()]).toEqual([{}, {}]);
 });
 
+test("a visit in which nothing happens writes nothing", async () => {
+  await following();
+  pages.crash();
+  const cache = await pages.visit();
+  await pages.pass(10_000);
+  expect(cache.stats().persist).toMatchObject({ state: "writing", entries: 2, flushes: 0 });
+});
+
 test("what a stream takes up need not be written again", async () => {
   await following();
   pages.crash();

@@ -242,8 +242,6 @@ const OTHER_STREAMS: [what: string, scope: string, begin: (cache: ConsolidatedCa
 
 test.for(OTHER_STREAMS)(
   "a stream %s that begins anew vouches for nothing of an earlier visit, after a reconnect neither",
-  // The core does not keep this yet: `Follower::begun` lets every `replayed` vouch, not that of a position taken up alone.
-  { fails: true },
   async ([, scope, begin]) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const cache = await visit();

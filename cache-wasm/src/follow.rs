@@ -158,12 +158,17 @@ impl Follower {
         let Some(replica) = self.subs.get_mut(stream) else { return };
         if let Some(place) = self.remembered.iter().position(|(scope, _)| *scope == replica.scope) {
             replica.adopt(self.remembered.swap_remove(place).1);
+            replica.takes_up = true;
         }
     }
 
     /// Ends one following of a stream.
     pub fn unfollow(&mut self, kept: &mut Kept, stream: StreamRef) {
         let Some(replica) = self.subs.remove(stream) else { return };
+        if let Some(position) = replica.position().filter(|_| replica.takes_up) {
+            // Nothing was answered: who follows it next takes up as much.
+            self.remember(replica.scope.clone(), position);
+        }
         kept.store.set_lease(stream, f64::NEG_INFINITY);
         for slot in kept.store.slots_under(&replica.scope, stream) {
             let other = self.heir(&replica, kept.store, slot);
@@ -338,13 +343,15 @@ impl Follower {
         let is_loss = mode == Mode::Reset || replica.position().is_some();
         match replica.begun(id, sid, position, mode) {
             Begun::Ignored => {}
-            Begun::Continue => {
+            Begun::Continue if core::mem::take(&mut replica.takes_up) => {
                 // The replay that follows says what changed since; nothing is read before the heartbeat behind it.
                 let scope = replica.scope.clone();
                 kept.store.vouch_for(&scope, stream, position.epoch);
             }
+            Begun::Continue => {}
             Begun::Adopt(position) => self.reset(kept, stream, position, is_loss),
             Begun::Contradiction => {
+                replica.takes_up = false;
                 replica.forget();
                 self.void(kept, stream);
                 self.resync(kept, stream, now);
@@ -356,6 +363,7 @@ impl Follower {
     /// nothing that anybody read, so that only `is_loss` is told.
     fn reset(&mut self, kept: &mut Kept, stream: StreamRef, position: Position, is_loss: bool) {
         let Some(replica) = self.subs.get_mut(stream) else { return };
+        replica.takes_up = false;
         replica.adopt(position);
         kept.fills.raise_scope(&replica.scope, position);
         if is_loss {

@@ -65,13 +65,16 @@ pub struct Replica {
     pub category: Option<u16>,
     /// The conversation.
     pub phase: Phase,
+    /// Whether its position is an earlier visit's, and nothing was answered since: a replay then vouches for what that
+    /// visit left. No later one does, because nobody told what changed before the stream began.
+    pub takes_up: bool,
     cursor: Option<Cursor>,
 }
 
 impl Replica {
     /// A replica that has come nowhere yet.
     pub fn new(scope: Scope, category: Option<u16>) -> Replica {
-        Replica { scope, followers: 1, category, phase: Phase::Waiting, cursor: None }
+        Replica { scope, followers: 1, category, phase: Phase::Waiting, takes_up: false, cursor: None }
     }
 
     /// What has been processed; kept across connections (R7).

@@ -12,8 +12,9 @@ fn second_visit() -> Page {
     let mut first = Page::live("1:10");
     first.put(KEY, "1:10", "value");
     first.put("s:m:b", "1:10", "other");
+    first.put("s:m:p:a", "1:10", "narrow");
     let slots: Vec<_> =
-        [KEY, "s:m:b"].map(|name| first.manager.store().find(0, &key(name)).expect("it is there")).into();
+        [KEY, "s:m:b", "s:m:p:a"].map(|name| first.manager.store().find(0, &key(name)).expect("it is there")).into();
     let records: Vec<Record> =
         slots.into_iter().map(|slot| first.manager.record(slot).expect("it is readable")).collect();
     let mut page = Page::new();
@@ -44,6 +45,35 @@ fn a_restored_value_is_unread_until_the_stream_vouches_for_it() {
 }
 
 #[test]
+fn a_stream_that_began_anew_vouches_for_nothing_of_before_however_it_goes_on() {
+    // A narrower scope than the visit's: nobody told what changed between 1:10 and 1:30.
+    let mut page = second_visit();
+    page.follow("s:m:p:");
+    page.open();
+    page.accept(SID, Mode::Fresh, "1:30");
+    page.reconnect();
+    let asked = page.asked().unwrap();
+    assert_eq!(asked.since, Some(at("1:30")));
+    page.subok(asked.id, SID, Mode::Replayed, "1:30");
+    page.beat(page.now, 30, 30);
+    assert_eq!((page.read("s:m:p:a"), page.holds("s:m:p:a")), (None, true));
+}
+
+#[test]
+fn a_scope_that_is_left_before_it_is_answered_is_taken_up_by_who_follows_it_next() {
+    let mut page = second_visit();
+    let stream = page.follow(SCOPE);
+    page.unfollow(stream);
+    page.follow(SCOPE);
+    page.open();
+    let asked = page.asked().unwrap();
+    assert_eq!(asked.since, Some(at("1:10")));
+    page.subok(asked.id, SID, Mode::Replayed, "1:10");
+    page.beat(page.now, 10, 10);
+    assert_eq!(page.read(KEY), some("value"));
+}
+
+#[test]
 fn what_the_stream_cannot_replay_is_void() {
     for (mode, position) in [(Mode::Reset, "1:90"), (Mode::Fresh, "2:1"), (Mode::Reset, "2:1")] {
         let mut page = second_visit();
@@ -70,7 +100,7 @@ fn what_nobody_vouches_for_can_be_forgotten() {
     page.manager.forget_unvouched();
     page.settle();
     assert_eq!((page.holds(KEY), page.read("s:n:own")), (false, some("mine")));
-    assert_eq!(page.manager.stats(page.now).removals[&Reason::Reset], 2);
+    assert_eq!(page.manager.stats(page.now).removals[&Reason::Reset], 3);
 }
 
 #[test]
