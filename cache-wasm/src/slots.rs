@@ -126,11 +126,6 @@ impl Slots {
         Some((self.entries.len() - 1) as Slot)
     }
 
-    /// Gives a reserved slot back, unused.
-    pub fn unreserve(&mut self, slot: Slot) {
-        self.free.push(slot);
-    }
-
     /// Puts an entry into a reserved slot. Uses that were counted since it was reserved stay.
     pub fn fill(&mut self, slot: Slot, entry: Entry, stream: StreamRef, expires: f64) {
         self.advance();

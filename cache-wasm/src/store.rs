@@ -30,7 +30,7 @@ use crate::evict::Policy;
 use crate::index::Index;
 use crate::pool::Pool;
 use crate::segments::Backing;
-use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNFOLLOWED, UNVOUCHED};
+use crate::slots::{Content, Entry, Slot, Slots, StreamRef, UNVOUCHED};
 use crate::tags::Tags;
 
 /// The values of all categories.
@@ -473,10 +473,5 @@ impl Store {
                 self.remove(slot, reason);
             }
         }
-    }
-
-    /// Whether an entry is one that no stream covers.
-    pub fn is_unfollowed(&self, slot: Slot) -> bool {
-        self.slots.stream[slot as usize] == UNFOLLOWED
     }
 }

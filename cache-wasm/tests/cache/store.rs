@@ -3,7 +3,7 @@
 use cache_wasm::manager::{ManagerError, Options};
 use cache_wasm::segments::Heap;
 use cache_wasm::slots::{FREQUENCY_MAX, Ticks};
-use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, Policy, PutError, Reason};
+use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, Policy, Pressure, PutError, Reason};
 
 use crate::page::{Page, SCOPE, at, body, category, items, key, scope, some, tag, value};
 
@@ -304,4 +304,38 @@ fn options_that_cannot_be_met_are_refused() {
     let half = 1 << 21;
     let too_many = new(vec![category("c", half), category("d", half), category("e", 1)]);
     assert_eq!(too_many, Some(ManagerError::TooManyEntries(u64::from(half) * 2 + 1)));
+}
+
+#[test]
+fn pressure_leaves_a_part_of_the_entries_and_none_that_a_handle_holds_goes() {
+    let mut page = Page::with(vec![category("c", 400)], u64::MAX);
+    (0..400).for_each(|number| page.set(&format!("s:m:{number}"), "value"));
+    let held = page.manager.store().find(0, &key("s:m:0")).unwrap();
+    page.manager.hold(held);
+    for (pressure, left) in [(Pressure::Elevated, 200), (Pressure::Critical, 100)] {
+        while page.manager.set_pressure(pressure, page.now) {
+            page.settle();
+        }
+        page.settle();
+        assert_eq!(page.manager.store().categories()[0].members.len(), left, "{pressure:?}");
+        page.set("s:m:new", "value");
+        assert_eq!(page.manager.store().categories()[0].members.len(), left, "{pressure:?} goes on");
+    }
+    assert!(page.holds("s:m:0"));
+    assert!(page.manager.stats(page.now).removals[&Reason::Pressure] >= 300);
+    page.manager.set_pressure(Pressure::Normal, page.now);
+    (0..400).for_each(|number| page.set(&format!("s:m:{number}"), "value"));
+    assert_eq!(page.manager.store().categories()[0].members.len(), 400);
+}
+
+#[test]
+fn what_has_ended_leaves_although_nobody_reads_it() {
+    let mut page = Page::with(vec![category("c", 10)], u64::MAX);
+    set(&mut page, 0, "s:m:short", b"value", Some(50.0), &[]).unwrap();
+    page.set("s:m:long", "value");
+    page.now += 50.0;
+    page.manager.upkeep(page.now);
+    page.settle();
+    assert_eq!((page.holds("s:m:short"), page.holds("s:m:long")), (false, true));
+    assert_eq!(page.manager.stats(page.now).removals[&Reason::Expired], 1);
 }

@@ -60,6 +60,22 @@ fn a_stream_that_began_anew_vouches_for_nothing_of_before_however_it_goes_on() {
 }
 
 #[test]
+fn a_stream_vouches_for_values_of_its_own_lineage_alone() {
+    let mut page = second_visit();
+    let bytes = b"other"[..].into();
+    let seen = Some(at("2:5"));
+    let other = Record { category: 0, key: key("s:m:other"), bytes, seen, version: None, tags: vec![] };
+    page.manager.restore(other, None, page.now).expect("it fits");
+    page.settle();
+    page.follow(SCOPE);
+    page.open();
+    let asked = page.asked().unwrap();
+    page.subok(asked.id, SID, Mode::Replayed, "1:10");
+    page.beat(page.now, 10, 10);
+    assert_eq!((page.read(KEY), page.read("s:m:other")), (some("value"), None));
+}
+
+#[test]
 fn a_scope_that_is_left_before_it_is_answered_is_taken_up_by_who_follows_it_next() {
     let mut page = second_visit();
     let stream = page.follow(SCOPE);
