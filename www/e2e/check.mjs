@@ -20,6 +20,9 @@ const STEPS = [
   { timecode: "20240612_042758", atBat: 67 },
 ];
 
+/** How many projections the first of the two recorded captures has. */
+const FIRST_CAPTURE = 594;
+
 const browser = await launch();
 /** @type {string[]} */
 const errors = [];
@@ -32,7 +35,14 @@ try {
     if (message.type() === "error") errors.push(message.text());
   });
   await page.goto(server);
-  const first = await until("the board is ready", () => board(page), (seen) => seen.ready && seen.stream === "live");
+  // The page may be there before the server's first poll: then the board arrives as changes, which are not those judged.
+  const props = mode === "replay" ? FIRST_CAPTURE : 101;
+  const first = await until(
+    `the board is ready and has games and ${props} props`,
+    () => board(page),
+    ({ ready, stream, ...seen }) =>
+      ready && stream === "live" && seen.props >= props && Object.keys(seen.games).length > 0,
+  );
   saw = { mode, first };
   await (mode === "replay" ? replay(page, first) : generated(page, first));
 } catch (error) {
@@ -49,8 +59,6 @@ process.exit(ok ? 0 : 1);
  * @param {Awaited<ReturnType<typeof board>>} first
  */
 async function generated(page, first) {
-  expect("props at first", first.props, first.props > 100);
-  expect("games at first", Object.keys(first.games).length, Object.keys(first.games).length > 0);
   const moved = (/** @type {Awaited<ReturnType<typeof board>>} */ seen) =>
     Object.entries(seen.games).filter(([pk, game]) => game.timecode !== first.games[pk]?.timecode).length;
   const later = await until("changes arrive", () => board(page), (seen) => seen.changed >= 20 && moved(seen) > 0);
@@ -68,7 +76,7 @@ async function generated(page, first) {
  * @param {Awaited<ReturnType<typeof board>>} first
  */
 async function replay(page, first) {
-  expect("projections of the first capture", first.props, first.props === 594);
+  expect("projections of the first capture", first.props, first.props === FIRST_CAPTURE);
   const before = await until("the game is shown", () => board(page), (seen) => seen.games[GAME] !== undefined);
   expect("the first feed", before.games[GAME], before.games[GAME]?.timecode === "20240612_041248");
   const plays = [before.games[GAME]];
@@ -82,14 +90,17 @@ async function replay(page, first) {
     );
     plays.push(after.games[GAME]);
   }
-  after = await until("the second capture is shown", () => board(page), (seen) => seen.gone + seen.changed >= 292);
+  const moves = (/** @type {Awaited<ReturnType<typeof board>>} */ { gone, changed }) =>
+    gone + changed - first.gone - first.changed;
+  after = await until("the second capture is shown", () => board(page), (seen) => moves(seen) >= 292);
   // Several polls more, in which nothing may happen.
   await page.waitForTimeout(3_000);
   after = await board(page);
   saw = { mode, first: counts(first), after: counts(after), game: GAME, plays };
-  expect("projections that are gone", after.gone, after.gone === 286);
-  expect("projections that are new", after.added, after.added === 0);
-  expect("projections with new content", after.changed, after.changed === 6);
+  for (const [count, right] of /** @type {const} */ ([["gone", 286], ["added", 0], ["changed", 6]])) {
+    const since = after[count] - first[count];
+    expect(`projections ${count} since the first capture`, since, since === right);
+  }
   expect("projections left", after.props, after.props === 308);
   const { compared, differing } = await differences(page, BOARD_SCOPES);
   expect("keys that differ from the server", differing.slice(0, 5), compared >= 308 && differing.length === 0);
