@@ -207,16 +207,20 @@ impl Slots {
         Looks { uses, expires, sizes, holds, discounts, tick: self.tick(), now, spared }
     }
 
-    /// Frees a slot and gives back what it held.
-    pub fn release(&mut self, slot: Slot) -> Option<Entry> {
+    /// Ends a slot's entry and gives it back. Its uses are still known, and the slot is not free before [`Slots::free`].
+    pub fn end(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.expires[slot as usize] = f64::NEG_INFINITY;
         self.stream[slot as usize] = UNFOLLOWED;
         self.sizes[slot as usize] = 0;
         self.holds[slot as usize] = 0;
+        Some(entry)
+    }
+
+    /// Lets the next entry take a slot whose entry has ended.
+    pub fn free(&mut self, slot: Slot) {
         self.uses[slot as usize].set(0);
         self.free.push(slot);
-        Some(entry)
     }
 
     /// What a slot holds.

@@ -23,6 +23,8 @@ impl Store {
                 return None;
             }
         }
+        // One of a crowd makes place for one: the tables do not grow while it lies there.
+        self.bury_one();
         self.slots.reserve()
     }
 
@@ -110,8 +112,11 @@ impl Store {
         while self.total_bytes() > self.budget_bytes() && self.evict_for_the_whole(spared, now) {}
     }
 
-    /// Evicts one entry of the category that is to give; whether there was one.
+    /// Evicts one entry of the category that is to give, or gives back what one holds that has left; whether there was one.
     fn evict_for_the_whole(&mut self, spared: Option<Slot>, now: f64) -> bool {
+        if self.bury_one() {
+            return true;
+        }
         let donor = self.budget.donor(|index| self.categories[index].bytes);
         donor.is_some_and(|donor| self.evict_from(donor, spared, now) || self.evict_from_any_other(donor, spared, now))
     }

@@ -6,6 +6,7 @@
 mod ahead;
 mod coherence;
 mod connection;
+mod crowd;
 mod eviction;
 mod fills;
 mod leases;
