@@ -13,10 +13,10 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bars, build, demo, prerequisites, shell, size, wasm};
+use crate::{bars, build, demo, prerequisites, races, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     Bench {
         name: "get",
         what: "a read that hits and a write that evicts, against other caches",
@@ -32,6 +32,11 @@ const BENCHES: [Bench; 6] = [
         name: "memory",
         what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
         program: Program::Script,
+    },
+    Bench {
+        name: races::NAME,
+        what: "what a read gives after an old answer raced with the news, from this cache and its peers; nothing is timed",
+        program: Program::Verdicts,
     },
     Bench {
         name: "session",
@@ -56,6 +61,8 @@ enum Program {
     Example(&'static str),
     /// A script as well, which is told where the demo's server is, and where the reads of a recorded day are.
     OnDemo,
+    /// A script as well, whose report is of verdicts and not of samples: it has a module of its own.
+    Verdicts,
     /// Nothing is timed and there are no peers: it has a module of its own.
     Size,
 }
@@ -98,11 +105,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         build::package(&workspace)?;
         return size::run(&workspace, args.check);
     }
+    let json = workspace.target.join("bench").join(name).with_extension("json");
+    let measured = || -> Result<String> {
+        measure(&workspace, bench, args, &json)?;
+        fs::read_to_string(&json).with_context(|| format!("the bench did not write {}", json.display()))
+    };
+    if matches!(bench.program, Program::Verdicts) {
+        let report =
+            races::Report::parse(&measured()?).with_context(|| format!("{} is not as expected", json.display()))?;
+        print!("{}", report.tables());
+        println!("\nAll that was observed: {}", workspace.shown(&json));
+        if args.check {
+            println!("All {} cells of this cache are right.", report.check()?);
+        }
+        return Ok(());
+    }
     // Read before the minutes of measuring: a misspelt file is known at once.
     let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
-    let json = workspace.target.join("bench").join(name).with_extension("json");
-    measure(&workspace, bench, args, &json)?;
-    let text = fs::read_to_string(&json).with_context(|| format!("the bench did not write {}", json.display()))?;
+    let text = measured()?;
     let mut report = Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
     report.summarise()?;
     fs::write(&json, serde_json::to_string_pretty(&report)? + "\n")
@@ -135,14 +155,16 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
     }
     let report = |command: &mut Command| shell::run(command.arg("--json").arg(json).args(&args.own));
     match bench.program {
-        Program::Script => report(&mut script(workspace, bench, args.runs)?),
+        Program::Script => report(script(workspace, bench)?.args(["--runs", &args.runs.to_string()])),
+        Program::Verdicts => report(&mut script(workspace, bench)?),
         Program::OnDemo => {
             let day = json.with_file_name("day.json");
             shell::run(example(workspace, "hit_ratio").arg("--day").arg(&day))?;
             build::server(workspace, Profile::Dev)?;
-            let mut script = script(workspace, bench, args.runs)?;
+            let mut script = script(workspace, bench)?;
             let (server, _upstream) = demo::start_generated(workspace, Profile::Dev)?;
-            report(script.env("EDGE_URL", &server.url).env("DAY", day))
+            let runs = args.runs.to_string();
+            report(script.args(["--runs", &runs]).env("EDGE_URL", &server.url).env("DAY", day))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
         Program::Size => bail!("the size is not a report of samples"),
@@ -153,12 +175,12 @@ fn example(workspace: &Workspace, name: &str) -> Command {
     workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
 }
 
-fn script(workspace: &Workspace, bench: &Bench, runs: u32) -> Result<Command> {
+fn script(workspace: &Workspace, bench: &Bench) -> Result<Command> {
     wasm::build(workspace)?;
     build::package(workspace)?;
     let mut node = Command::new("node");
     node.current_dir(&workspace.root);
-    node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &runs.to_string()]);
+    node.arg(format!("cache-wasm/bench/{}.mjs", bench.name));
     if let Some(chromium) = prerequisites::find_chromium()? {
         node.env("CHROMIUM", chromium);
     }
