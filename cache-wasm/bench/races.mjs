@@ -31,11 +31,13 @@ try {
   await site.close();
 }
 
+for (const column of columns) column.place = `Chromium ${version}`;
 // It is for Node alone.
-columns.push(...(await table(cacheable, () => new Promise((resolve) => setTimeout(resolve, 5)))));
+const inNode = await table(cacheable, () => new Promise((resolve) => setTimeout(resolve, 5)));
+for (const column of inNode) columns.push({ ...column, place: `Node ${process.versions.node}` });
 for (const column of columns) column.version = await versionOf(column.from);
 const [events, verdicts, marks] = [EVENTS, VERDICTS, MARKS].map(Object.entries);
-const report = { browser: version, events, verdicts, marks, cells: cells(), columns };
+const report = { events, verdicts, marks, cells: cells(), columns };
 const text = JSON.stringify(report, null, 2);
 if (values.json === undefined) console.log(text);
 else await writeFile(values.json, text);

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// The bench to run
     #[arg(required_unless_present = "list", value_parser = PossibleValuesParser::new(names()))]
     name: Option<String>,
-    /// Fail when a promise of xtask/bars.toml is missed
+    /// Fail when a promise of xtask/bars.toml is missed; of races, when a cell of this cache is not right
     #[arg(long)]
     check: bool,
     /// How many samples to take of each row, of a bench that measures time
@@ -100,35 +100,39 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let bench = BENCHES.iter().find(|bench| bench.name == name).with_context(|| format!("no bench {name}"))?;
     let workspace = Workspace::find()?;
-    if matches!(bench.program, Program::Size) {
-        wasm::build(&workspace)?;
-        build::package(&workspace)?;
-        return size::run(&workspace, args.check);
-    }
     let json = workspace.target.join("bench").join(name).with_extension("json");
-    let measured = || -> Result<String> {
-        measure(&workspace, bench, args, &json)?;
-        fs::read_to_string(&json).with_context(|| format!("the bench did not write {}", json.display()))
-    };
-    if matches!(bench.program, Program::Verdicts) {
-        let report =
-            races::Report::parse(&measured()?).with_context(|| format!("{} is not as expected", json.display()))?;
-        print!("{}", report.tables());
-        println!("\nAll that was observed: {}", workspace.shown(&json));
-        if args.check {
-            println!("All {} cells of this cache are right.", report.check()?);
+    match bench.program {
+        Program::Size => {
+            wasm::build(&workspace)?;
+            build::package(&workspace)?;
+            size::run(&workspace, args.check)
         }
-        return Ok(());
+        Program::Verdicts => verdicts(&workspace, bench, args, &json),
+        Program::Script | Program::Example(_) | Program::OnDemo => samples(&workspace, bench, args, &json),
     }
+}
+
+fn verdicts(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
+    let text = measure(workspace, bench, args, json)?;
+    let report = races::Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
+    print!("{}", report.tables());
+    println!("\nAll that was observed: {}", workspace.shown(json));
+    if args.check {
+        println!("All {} cells of this cache are right.", report.check()?);
+    }
+    Ok(())
+}
+
+fn samples(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
     // Read before the minutes of measuring: a misspelt file is known at once.
-    let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
-    let text = measured()?;
+    let promises = args.check.then(|| read_bars(workspace, bench.name)).transpose()?;
+    let text = measure(workspace, bench, args, json)?;
     let mut report = Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
     report.summarise()?;
-    fs::write(&json, serde_json::to_string_pretty(&report)? + "\n")
+    fs::write(json, serde_json::to_string_pretty(&report)? + "\n")
         .with_context(|| format!("cannot write {}", json.display()))?;
     print!("{}", report.tables());
-    println!("\nAll samples: {}", workspace.shown(&json));
+    println!("\nAll samples: {}", workspace.shown(json));
 
     let Some(promises) = promises else { return Ok(()) };
     let missed = bars::missed(&promises, &report)?;
@@ -146,8 +150,8 @@ fn read_bars(workspace: &Workspace, bench: &str) -> Result<Vec<bars::Bar>> {
     bars::parse(&text, bench, &names()).context("xtask/bars.toml is not as expected")
 }
 
-/// Lets the bench write `json`; what an earlier run left there is removed first.
-fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
+/// Lets the bench write `json`, and reads it; what an earlier run left there is removed first.
+fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<String> {
     let folder = json.parent().unwrap_or(&workspace.target);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     if json.exists() {
@@ -167,8 +171,9 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             report(script.args(["--runs", &runs]).env("EDGE_URL", &server.url).env("DAY", day))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
-        Program::Size => bail!("the size is not a report of samples"),
-    }
+        Program::Size => bail!("the size is not measured by a script alone"),
+    }?;
+    fs::read_to_string(json).with_context(|| format!("the bench did not write {}", json.display()))
 }
 
 fn example(workspace: &Workspace, name: &str) -> Command {

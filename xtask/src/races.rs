@@ -18,10 +18,13 @@ const OURS: &str = "cache-wasm";
 /// The best verdict, and the other one that is right: what is missing is asked for.
 const RIGHT: [&str; 2] = ["new", "none"];
 
+/// The marks of who was given an old value after the event, and of who was given nothing.
+const GOT_OLD: [char; 3] = ['s', 'w', 'a'];
+const FAILED: [char; 3] = ['f', 'h', 'b'];
+
 /// What the script found out. Names come with what they mean.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Report {
-    browser: String,
     events: Vec<(String, String)>,
     /// From the best to the worst.
     verdicts: Vec<(String, String)>,
@@ -48,6 +51,8 @@ struct Column {
     /// The npm package.
     from: String,
     version: String,
+    /// Where it ran.
+    place: String,
     /// One a cell; none where the library cannot do what the cell is about.
     results: Vec<Option<Outcome>>,
 }
@@ -74,7 +79,7 @@ impl Report {
 
     /// All cells of each library, and then how many ended how.
     pub(crate) fn tables(&self) -> String {
-        let mut text = format!("\nraces in Chromium {}, cell by cell\n", self.browser);
+        let mut text = "\nraces, cell by cell\n".to_owned();
         for column in &self.columns {
             text += &self.detail(column);
         }
@@ -106,7 +111,7 @@ impl Report {
 
     /// Events that went alike share a line.
     fn detail(&self, column: &Column) -> String {
-        let mut text = format!("\n{} ({} {})\n", column.name, column.from, column.version);
+        let mut text = format!("\n{} ({} {}, in {})\n", column.name, column.from, column.version, column.place);
         for is_mounted in [true, false] {
             let of = |event: &str| -> Vec<String> {
                 let of_event = self.cells.iter().zip(&column.results);
@@ -134,39 +139,41 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        let width = self.columns.iter().map(|column| column.title().chars().count()).max().unwrap_or(0);
-        let mut text = format!("\nhow many cells end how\n{:<width$}", "");
-        for (event, _) in &self.events {
-            let _ = write!(text, " {event:<14}");
-        }
-        for (mark, _) in &self.marks {
-            let _ = write!(text, " {mark:>3}");
-        }
-        text.push('\n');
+        let mut lines = vec![vec![String::new()]];
+        lines[0].extend(self.events.iter().map(|(event, _)| event.clone()));
+        lines[0].extend(["got old".to_owned(), "failed".to_owned()]);
         for column in &self.columns {
-            let _ = write!(text, "{:<width$}", column.title());
-            for (event, _) in &self.events {
-                let _ = write!(text, " {:<14}", self.counts(column, event));
-            }
-            for (mark, _) in &self.marks {
-                let marked = column.results.iter().flatten().filter(|outcome| outcome.marks.contains(*mark)).count();
-                let _ = write!(text, " {marked:>3}");
-            }
-            text.push('\n');
+            let mut line = vec![column.title()];
+            line.extend(self.events.iter().map(|(event, _)| self.wrong(column, event)));
+            let marked = |marks: [char; 3]| {
+                let outcomes = column.results.iter().flatten();
+                outcomes.filter(|outcome| outcome.marks.contains(marks)).count().to_string()
+            };
+            line.extend([marked(GOT_OLD), marked(FAILED)]);
+            lines.push(line);
+        }
+        let width = |at: usize| lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+        let mut text =
+            "\nwhat was wrong in the end, and in how many cells somebody got the old value or nothing on the way\n"
+                .to_owned();
+        for line in &lines {
+            let padded: Vec<String> = line.iter().zip(&widths).map(|(word, width)| format!("{word:<width$}")).collect();
+            let _ = writeln!(text, "{}", padded.join("  ").trim_end());
         }
         text
     }
 
-    /// How many cells of an event ended how, the worst first.
-    fn counts(&self, column: &Column, event: &str) -> String {
+    /// How many cells of an event ended wrong, the worst first.
+    fn wrong(&self, column: &Column, event: &str) -> String {
         let outcomes = self.cells.iter().zip(&column.results).filter(|(cell, _)| cell.event == event);
         let verdicts: Vec<&str> =
             outcomes.filter_map(|(_, outcome)| outcome.as_ref().map(|outcome| outcome.verdict.as_str())).collect();
         let count = |verdict: &str| verdicts.iter().filter(|each| **each == verdict).count();
-        let counted = self.verdicts.iter().rev().map(|(verdict, _)| (count(verdict), verdict));
-        let some: Vec<String> =
-            counted.filter(|(count, _)| *count > 0).map(|(count, verdict)| format!("{count} {verdict}")).collect();
-        some.join(", ")
+        let wrong = self.verdicts.iter().rev().filter(|(verdict, _)| !RIGHT.contains(&verdict.as_str()));
+        let counted = wrong.map(|(verdict, _)| (count(verdict), verdict)).filter(|(count, _)| *count > 0);
+        let some: Vec<String> = counted.map(|(count, verdict)| format!("{count} {verdict}")).collect();
+        if some.is_empty() { "right".to_owned() } else { format!("{} of {}", some.join(", "), verdicts.len()) }
     }
 
     fn legend(&self) -> String {
@@ -228,9 +235,9 @@ mod tests {
             )
         };
         Report::parse(&format!(
-            r#"{{"browser": "1", "events": [["push", "pushed"]], "verdicts": [["new", "N."], ["none", "M."], ["OLD", "O."]],
+            r#"{{"events": [["push", "pushed"]], "verdicts": [["new", "N."], ["none", "M."], ["OLD", "O."]],
             "marks": [["s", "S."], ["w", "W."]], "cells": [{}, {}],
-            "columns": [{{"name": "it", "from": "{from}", "version": "2", "results": [{results}]}}]}}"#,
+            "columns": [{{"name": "it", "from": "{from}", "version": "2", "place": "Node", "results": [{results}]}}]}}"#,
             cell(false),
             cell(true)
         ))
@@ -266,10 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_counts_the_worst_first_and_how_often_each_mark_was_made() {
-        let summary = report("swr", &format!("{NEW}, {OLD}")).expect("a report").summary();
-        let last = summary.lines().last().expect("a line");
-        assert_eq!(last, "it 2 1 OLD, 1 new     1   1");
+    fn the_summary_says_what_was_wrong_in_how_many_cells() {
+        let check = |second: &str, expected: &str| {
+            let summary = report("swr", &format!("{NEW}, {second}")).expect("a report").summary();
+            assert_eq!(summary.lines().last(), Some(expected));
+        };
+        check(OLD, "it 2  1 OLD of 2  1        0");
+        check(MISS, "it 2  right  0        0");
+        check("null", "it 2  right  0        0");
     }
 
     #[test]

@@ -76,4 +76,4 @@ const column = (name, queryDeduplication) => ({
   },
 });
 
-export default [column("Apollo Client", true), column("Apollo Client, queryDeduplication: false", false)];
+export default [column("Apollo Client", true), column("Apollo Client, no deduplication", false)];

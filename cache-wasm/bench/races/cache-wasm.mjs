@@ -80,13 +80,15 @@ export default [byHand, following];
  */
 function reading(cache, key) {
   const isMarked = () => cache.isStale("props", key);
+  const fetch = (options = {}) =>
+    /** @type {Promise<number | undefined>} */ (cache.fetch("props", key, options));
   return {
-    ask: ({ given, failed }) => void cache.fetch("props", key).then(given, failed),
-    refresh: ({ given, failed }) => void cache.fetch("props", key, { forceRefresh: true }).then(given, failed),
+    ask: ({ given, failed }) => void fetch().then(given, failed),
+    refresh: ({ given, failed }) => void fetch({ forceRefresh: true }).then(given, failed),
     mount({ given, failed }) {
       const handle = cache.category("props").handle(key);
       const draw = () => given(/** @type {number | undefined} */ (handle.value));
-      const load = () => void cache.fetch("props", key).then(draw, failed);
+      const load = () => void fetch().then(draw, failed);
       cache.on("evict", (entry) => {
         if (entry.key !== key) return;
         draw();

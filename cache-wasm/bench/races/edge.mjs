@@ -19,6 +19,7 @@ function text(value) {
 const texts = (names) => [...number(names.length), ...names.flatMap(text)];
 
 export class Edge {
+  /** @type {{ onmessage: ((event: any) => void) | null } | undefined} */
   #socket;
   /** The newest of the client's stamps. */
   #stamp = 0;

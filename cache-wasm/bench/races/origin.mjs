@@ -6,6 +6,7 @@
 /** What the server had when it was asked. */
 class Request {
   isHeld = true;
+  /** @type {((answer: { version: number, asOf: string }) => void) | undefined} */
   #settle;
 
   /**

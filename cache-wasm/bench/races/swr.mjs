@@ -111,6 +111,6 @@ const column = (name, use, voids = false) => ({
 
 export default [
   column("SWR", useSWR),
-  column("SWR, useSWRImmutable", useSWRImmutable),
-  column("SWR, useSWRImmutable, mutate(.., undefined)", useSWRImmutable, true),
+  column("SWR, immutable", useSWRImmutable),
+  column("SWR, immutable, cleared", useSWRImmutable, true),
 ];

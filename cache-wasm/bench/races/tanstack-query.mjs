@@ -70,6 +70,6 @@ const column = (name, { cancels = false, staleTime = Infinity } = {}) => ({
 
 export default [
   column("TanStack Query"),
-  column("TanStack Query, cancelQueries first", { cancels: true }),
-  column("TanStack Query, staleTime: 0", { staleTime: 0 }),
+  column("TanStack Query, cancelled first", { cancels: true }),
+  column("TanStack Query, staleTime 0", { staleTime: 0 }),
 ];
