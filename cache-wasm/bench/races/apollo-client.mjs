@@ -11,6 +11,7 @@
  *   https://www.apollographql.com/docs/react/networking/authentication#reset-store-on-logout
  * - The second column turns off `queryDeduplication`, by which a refetch joins the request that is in flight:
  *   https://www.apollographql.com/docs/react/api/core/ApolloClient
+ *   That it does so is known: https://github.com/apollographql/apollo-client/issues/13429
  */
 
 import { ApolloClient, ApolloLink, gql, InMemoryCache, Observable } from "@apollo/client";

@@ -9,6 +9,7 @@
  *   https://redux-toolkit.js.org/rtk-query/api/createApi#invalidationbehavior
  * - A pushed value by `util.upsertQueryData`, which creates or replaces an entry:
  *   https://redux-toolkit.js.org/rtk-query/usage/manual-cache-updates
+ *   That what is in flight overwrites it is known: https://github.com/reduxjs/redux-toolkit/issues/4271
  * - Everything: the tag that all values provide. (`util.resetApiState` forgets subscriptions too: who is mounted would not ask
  *   again.)
  */

@@ -114,11 +114,6 @@ export async function run(cell, column, number, turn) {
   const names = { key: `sport:c${number}:props:1`, scope: `sport:c${number}:props:`, tag: `c${number}` };
   const origin = new Origin();
   const subject = await column.open(origin, names, isMounted);
-  const settle = () => quiet(origin, turn);
-  const rest = async () => {
-    if (column.rest !== undefined) await new Promise((resolve) => setTimeout(resolve, column.rest));
-    await settle();
-  };
   let isTold = false;
   /** @type {(number | undefined)[]} */
   const shown = [];
@@ -135,6 +130,16 @@ export async function run(cell, column, number, turn) {
   };
   /** @type {Observer | undefined} */
   let observer;
+  // It is looked at as well, for what it shows without being handed it.
+  const look = async () => {
+    await turn();
+    if (observer !== undefined) observing.given(observer.current());
+  };
+  const settle = () => quiet(origin, look);
+  const rest = async () => {
+    if (column.rest !== undefined) await new Promise((resolve) => setTimeout(resolve, column.rest));
+    await settle();
+  };
   const mount = async () => {
     observer = await /** @type {NonNullable<Subject["mount"]>} */ (subject.mount)(observing);
   };

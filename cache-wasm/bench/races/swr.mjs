@@ -8,7 +8,8 @@
  * - By default each component that mounts asks again, and shows what is held meanwhile. The second column has
  *   `useSWRImmutable`, for what is fresh until it is told otherwise: https://swr.vercel.app/docs/revalidation
  *   A refresh of such a value is a `mutate(key)`, which is for what is mounted. The third column also takes away what is held,
- *   as the page on mutation does to clear the cache, for `mutate(key)` leaves alone what is not mounted.
+ *   as the page on mutation does to clear the cache, for `mutate(key)` leaves alone what is not mounted:
+ *   https://github.com/vercel/swr/issues/2964
  * - `dedupingInterval` is its default, and over before one reads again.
  */
 

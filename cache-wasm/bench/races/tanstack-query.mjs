@@ -12,6 +12,8 @@
  *   The second column does that before everything it tells.
  * - The third has the default `staleTime`, with which all that is held is stale from the start, and each read asks again.
  * - The query function passes its signal on: https://tanstack.com/query/latest/docs/framework/react/guides/query-cancellation
+ * - That an invalidation during the first fetch is lost is known, and discussed: https://github.com/TanStack/query/issues/8530,
+ *   https://github.com/TanStack/query/issues/11526
  */
 
 import { QueryClient, QueryObserver } from "@tanstack/query-core";
