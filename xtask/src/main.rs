@@ -7,6 +7,7 @@ mod bench;
 mod build;
 mod demo;
 mod prerequisites;
+mod races;
 mod servers;
 mod shell;
 mod size;
