@@ -20,7 +20,7 @@ use crate::batch;
 use crate::config::{Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
 use crate::found::found_of;
-use crate::health::Health;
+use crate::health::{Components, Health};
 use crate::http;
 use crate::pipeline::{self, Polled};
 use crate::prefetch::{self, Census, Model, Prefetch, Reader};
@@ -29,8 +29,8 @@ use crate::session::Timing;
 use crate::source::{Record, Source};
 use crate::sources::mlb::Mlb;
 use crate::sources::prizepicks::PrizePicks;
-use crate::store::embedded::{Embedded, Limits};
-use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError};
+use crate::store::open::{Opened, open};
+use crate::store::{Announcement, Batch, Committed, Partition, Store, StoreError};
 
 /// Announcements that may wait for the hub.
 const ANNOUNCEMENTS: usize = 1_024;
@@ -52,6 +52,8 @@ pub struct Edge {
     config: Config,
     /// How the sources are.
     pub health: Health,
+    /// How the parts are that the server depends on.
+    pub components: Arc<Components>,
     /// What is read next; none when it is off.
     prefetch: Option<Mutex<Prefetch>>,
     started: Instant,
@@ -248,18 +250,18 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
     crate::metrics::recorder();
-    let layout = Layout::new(config.store.partitions);
-    let limits = Limits { log_commits: config.store.log_commits, push_max_bytes: config.store.push_max_bytes };
     let (announce, announced) = mpsc::channel(ANNOUNCEMENTS);
-    let store: Arc<dyn Store> = Arc::new(Embedded::new(layout, limits, || fastrand::u64(..), announce));
-    let mut heads = Vec::new();
-    for partition in layout.partitions() {
-        heads.push(store.head(partition).await.map_err(|error| error.to_string())?);
-    }
+    let components = Arc::new(Components::default());
+    let Opened { store, tails } = open(&config.store, components.clone(), announce).await?;
+    let heads = tails.iter().map(|tail| tail.from).collect();
+    let hub = Hub::new(store.layout(), heads, config.store.log_commits, 0);
+    // Whoever followed another server on this store goes on here.
+    tails.iter().flat_map(|tail| &tail.commits).for_each(|commit| hub.publish(commit));
     let edge = Arc::new(Edge {
-        hub: Hub::new(layout, heads, config.store.log_commits, 0),
+        hub,
         store,
         health: Health::default(),
+        components,
         prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
         started: Instant::now(),
         started_at: Timestamp::now(),
@@ -330,10 +332,15 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
 }
 
 /// Announcements to the hub, in order.
-async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Arc<Commit>>) {
-    while let Some(commit) = announced.recv().await {
-        edge.hub.publish(&commit);
-        metrics::counter!("edge_published_total").increment(1);
+async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Announcement>) {
+    while let Some(announcement) = announced.recv().await {
+        match announcement {
+            Announcement::Commit(commit) => {
+                edge.hub.publish(&commit);
+                metrics::counter!("edge_published_total").increment(1);
+            }
+            Announcement::Lost(partition, position) => edge.hub.lose(partition, position),
+        }
     }
 }
 
@@ -361,9 +368,13 @@ async fn probe(edge: Arc<Edge>) {
         if let Err(error) = edge.store.expire(edge.now_ms()).await {
             tracing::warn!(%error, "ended values could not be removed");
         }
-        for partition in edge.store.layout().partitions() {
-            if let Ok(head) = edge.store.head(partition).await {
-                edge.hub.confirm(partition, head, edge.clock_ms());
+        // What is read across a network was true when it was asked for, not when it came.
+        let asked_at = edge.clock_ms();
+        let heads =
+            edge.store.layout().partitions().map(async |partition| (partition, edge.store.head(partition).await));
+        for (partition, head) in futures_util::future::join_all(heads).await {
+            if let Ok(head) = head {
+                edge.hub.confirm(partition, head, asked_at);
             }
         }
     }

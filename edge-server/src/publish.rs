@@ -144,6 +144,11 @@ impl Hub {
         }
     }
 
+    /// The store cannot say what happened up to here: everybody begins anew at this position.
+    pub fn lose(&self, partition: Partition, position: Position) {
+        self.state(partition).reset(position);
+    }
+
     /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far.
     pub fn confirm(&self, partition: Partition, head: Position, now_ms: u64) {
         let mut state = self.state(partition);

@@ -15,21 +15,9 @@ use tokio::sync::{Mutex, mpsc};
 use wire::{Body, Epoch, Item, Key, Offset, Position, Scope, Tag};
 
 use super::{
-    AsOf, Batch, Commit, Committed, Fate, Layout, Partition, Pending, Producer, Resumed, Store, StoreError, Stored,
-    Write,
+    Announcement, AsOf, Batch, Commit, Committed, Fate, Layout, Limits, Partition, Pending, Producer, Resumed, Store,
+    StoreError, Stored, TOMBSTONE_MS, Write,
 };
-
-/// How long a removed key remembers when it was removed, in milliseconds.
-const TOMBSTONE_MS: i64 = 60 * 60 * 1000;
-
-/// The store's limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Commits that a partition's log keeps for those who resume.
-    pub log_commits: usize,
-    /// Values up to so many bytes travel with their announcement; larger ones are fetched.
-    pub push_max_bytes: usize,
-}
 
 /// The store.
 #[derive(Debug)]
@@ -37,7 +25,7 @@ pub struct Embedded {
     layout: Layout,
     limits: Limits,
     partitions: Vec<Mutex<State>>,
-    announcements: mpsc::Sender<Arc<Commit>>,
+    announcements: mpsc::Sender<Announcement>,
 }
 
 #[derive(Debug)]
@@ -93,7 +81,7 @@ impl Embedded {
         layout: Layout,
         limits: Limits,
         mut epochs: impl FnMut() -> u64,
-        announcements: mpsc::Sender<Arc<Commit>>,
+        announcements: mpsc::Sender<Announcement>,
     ) -> Embedded {
         let state = |_| {
             Mutex::new(State {
@@ -148,7 +136,7 @@ impl Embedded {
         if !items.is_empty() || !scopes.is_empty() || !tags.is_empty() {
             let commit = Arc::new(Commit { partition, position, items, scopes, tags });
             state.append(commit.clone(), self.limits.log_commits);
-            permit.send(commit);
+            permit.send(Announcement::Commit(commit));
         }
         let committed = Committed { position: state.position, fates };
         state.remember(batch.producer, &committed);
@@ -266,6 +254,10 @@ impl State {
 }
 
 impl Store for Embedded {
+    fn kind(&self) -> &'static str {
+        "embedded"
+    }
+
     fn layout(&self) -> Layout {
         self.layout
     }
@@ -332,7 +324,7 @@ impl Store for Embedded {
                 let items = ended.into_iter().map(gone).collect();
                 let commit = Arc::new(Commit { partition, position, items, scopes: Vec::new(), tags: Vec::new() });
                 state.append(commit.clone(), self.limits.log_commits);
-                permit.send(commit);
+                permit.send(Announcement::Commit(commit));
             }
             Ok(())
         })

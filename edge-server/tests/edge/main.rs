@@ -8,6 +8,7 @@
 mod commits;
 mod mirror;
 mod peer;
+mod redis_server;
 mod server;
 mod upstream;
 

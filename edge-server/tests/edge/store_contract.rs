@@ -13,14 +13,17 @@ mod writes;
 
 use std::sync::Arc;
 
-use edge_server::store::embedded::{Embedded, Limits};
+use edge_server::store::embedded::Embedded;
+use edge_server::store::redis::{Redis, Settings};
 use edge_server::store::{
-    AsOf, Batch, Commit, Committed, Fate, Layout, Partition, Purge, Resumed, Store, StoreError, Stored, Write,
+    Announcement, AsOf, Batch, Commit, Committed, Fate, Layout, Limits, Partition, Purge, Resumed, Store, StoreError,
+    Stored, Write,
 };
 use tokio::sync::mpsc;
 use wire::{Item, Key, Position};
 
 use crate::commits::{key, write};
+use crate::redis_server::RedisServer;
 use crate::soon;
 
 /// The clock of the contract, in milliseconds since 1970 UTC.
@@ -43,7 +46,7 @@ const DEFAULTS: Options = Options { partitions: 4, log_commits: 100, push_max_by
 /// A store, empty, and what it announces.
 struct Opened {
     store: Arc<dyn Store>,
-    announced: mpsc::Receiver<Arc<Commit>>,
+    announced: Announced,
     markers: i64,
 }
 
@@ -51,7 +54,28 @@ async fn embedded(options: Options) -> Opened {
     let (announce, announced) = mpsc::channel(options.announcements);
     let limits = Limits { log_commits: options.log_commits, push_max_bytes: options.push_max_bytes };
     let store = Embedded::new(Layout::new(options.partitions), limits, || fastrand::u64(..), announce);
-    Opened { store: Arc::new(store), announced, markers: 0 }
+    Opened { store: Arc::new(store), announced: Announced(announced), markers: 0 }
+}
+
+/// A Redis of this test process, and a namespace of its own for every store on it.
+async fn redis(options: Options) -> Opened {
+    let (announce, announced) = mpsc::channel(options.announcements);
+    let limits = Limits { log_commits: options.log_commits, push_max_bytes: options.push_max_bytes };
+    let settings = Settings { layout: Layout::new(options.partitions), limits, ..RedisServer::shared().settings() };
+    let (store, _) = Redis::open(settings, Arc::default(), announce).await.unwrap();
+    Opened { store: Arc::new(store), announced: Announced(announced), markers: 0 }
+}
+
+/// What a store announces. No commit is lost in a contract test.
+struct Announced(mpsc::Receiver<Announcement>);
+
+impl Announced {
+    async fn recv(&mut self) -> Option<Arc<Commit>> {
+        match self.0.recv().await? {
+            Announcement::Commit(commit) => Some(commit),
+            lost => panic!("{lost:?}"),
+        }
+    }
 }
 
 impl Opened {
@@ -112,8 +136,8 @@ impl Opened {
 }
 
 macro_rules! contract {
-    ($store:ident) => {
-        contract!($store, {
+    ($store:ident, $is_there:expr) => {
+        contract!($store, $is_there, {
             writes::positions_grow_by_one_a_commit,
             writes::a_write_that_changes_nothing_takes_no_offset_and_is_not_announced,
             writes::an_unchanged_value_keeps_its_version_and_takes_the_newer_time,
@@ -147,11 +171,14 @@ macro_rules! contract {
             model::it_does_what_a_plain_model_does,
         });
     };
-    ($store:ident, { $($module:ident::$behaviour:ident,)+ }) => {
+    ($store:ident, $is_there:expr, { $($module:ident::$behaviour:ident,)+ }) => {
         mod $store {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $behaviour() {
+                    if !$is_there {
+                        return;
+                    }
                     super::super::$module::$behaviour(super::super::$store).await;
                 }
             )+
@@ -160,5 +187,6 @@ macro_rules! contract {
 }
 
 mod on {
-    contract!(embedded);
+    contract!(embedded, true);
+    contract!(redis, crate::redis_server::is_there());
 }
