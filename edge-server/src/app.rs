@@ -147,6 +147,21 @@ impl Edge {
         }
     }
 
+    /// Waits up to 50 ms until followers here have been told as much as one who comes from another server on this store:
+    /// to be ahead of this one is no reason to begin anew.
+    pub async fn meet(&self, scope: &Scope, since: Option<Position>) {
+        let Some(since) = since else { return };
+        let partition = self.store.layout().of_scope(scope);
+        let give_up = Instant::now() + REACH;
+        let is_behind = || {
+            let head = self.hub.head(partition);
+            head.epoch == since.epoch && head.offset < since.offset
+        };
+        while is_behind() && Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Reads keys of any partitions.
     ///
     /// # Errors

@@ -121,6 +121,7 @@ async fn received(
     match session.handle(&bytes, edge.clock_ms()).map_err(End::Close)? {
         None => {}
         Some(Request::Subscribe { id, scope, since }) => {
+            edge.meet(&scope, since).await;
             let begun = edge.hub().subscribe(&scope, since, session.id(), mailbox);
             metrics::counter!("edge_subscriptions_total", "mode" => format!("{:?}", begun.mode).to_lowercase())
                 .increment(1);

@@ -8,6 +8,7 @@
 mod commits;
 mod mirror;
 mod peer;
+mod proxy;
 mod redis_server;
 mod server;
 mod upstream;
@@ -29,6 +30,9 @@ mod http_state;
 mod convergence;
 mod stream;
 mod stream_faults;
+
+mod redis_edges;
+mod redis_faults;
 
 mod pipeline;
 mod process;

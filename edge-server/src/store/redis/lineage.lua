@@ -1,6 +1,7 @@
 -- Before every script. An epoch belongs to one history of the server's data, and `master_replid` names that history: it
 -- is another one after a promotion and after a restart, which are what may lose commits. Looking at it here, in the same
--- step as the commit or the read, leaves no moment in which the history has changed and the epoch has not.
+-- step as the commit or the read, leaves no moment in which the history has changed and the epoch has not. It is another
+-- one too when the first replica attaches, and an hour after the last one left: then followers begin anew without need.
 
 local NUMBER_END = 9007199254740992
 local HEADER = 24
