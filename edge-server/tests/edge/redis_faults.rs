@@ -272,7 +272,8 @@ async fn a_promoted_replica_that_lost_writes_and_then_overtakes_is_told_as_lost(
         opened.commit(number).await;
     }
     let synced = async {
-        while redis::from_redis_value::<u64>(primary.ask(&["WAIT", "1", "100"])).unwrap() < 1 {
+        let log = opened.name(&primary, "log");
+        while redis::from_redis_value::<u64>(replica.ask(&["XLEN", &log])).unwrap() < 5 {
             tokio::task::yield_now().await;
         }
     };
@@ -328,14 +329,14 @@ async fn a_channel_that_looks_alive_and_brings_nothing_is_made_up_for_by_the_log
     opened.follow_to(second).await;
     let noticed = async {
         while opened.state("redis pub/sub") != "failing" {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     soon("the silence to be noticed", noticed).await;
     network.mute(false);
     let replaced = async {
         while opened.state("redis pub/sub") != "ok" {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     soon("another subscription", replaced).await;
