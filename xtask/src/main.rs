@@ -8,6 +8,7 @@ mod build;
 mod demo;
 mod prerequisites;
 mod races;
+mod redis;
 mod servers;
 mod shell;
 mod size;
