@@ -293,7 +293,9 @@ mod tests {
             let after = Offset::new(4).unwrap();
             assert_eq!(since.parse::<Position>().unwrap().can_resume(after, position(7, 10)), expected, "{since}");
         };
-        [("7:3", false), ("7:4", true), ("7:10", true), ("7:11", false), ("8:7", false)].map(|(at, so)| check(at, so));
+        for (since, expected) in [("7:3", false), ("7:4", true), ("7:10", true), ("7:11", false), ("8:7", false)] {
+            check(since, expected);
+        }
     }
 
     #[test]
