@@ -129,6 +129,19 @@ pub struct Position {
     pub offset: Offset,
 }
 
+impl Position {
+    /// Whether everything up to `other` is included: the same lineage, and as far or farther.
+    pub fn reaches(self, other: Position) -> bool {
+        self.epoch == other.epoch && self.offset >= other.offset
+    }
+
+    /// The resume rule: whether a log that stands at `head` and keeps what came after `after` can be continued from
+    /// here. Before it commits are missing; ahead of the head, and in another epoch, nothing compares.
+    pub fn can_resume(self, after: Offset, head: Position) -> bool {
+        self.offset >= after && head.reaches(self)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.epoch, self.offset)
@@ -212,7 +225,7 @@ pub enum Verdict {
 }
 
 /// How far a follower has processed a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor(Position);
 
 impl Cursor {
@@ -272,6 +285,17 @@ mod tests {
         check(7, 11, 12, Verdict::Gap);
         check(8, 10, 11, Verdict::NewEpoch);
         check(8, 3, 4, Verdict::NewEpoch);
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_one_before_the_oldest_commit_kept_up_to_the_head() {
+        let check = |since: &str, expected| {
+            let after = Offset::new(4).unwrap();
+            assert_eq!(since.parse::<Position>().unwrap().can_resume(after, position(7, 10)), expected, "{since}");
+        };
+        for (since, expected) in [("7:3", false), ("7:4", true), ("7:10", true), ("7:11", false), ("8:7", false)] {
+            check(since, expected);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod model;
 mod prerequisites;
 mod races;
 mod servers;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Measure against the peers, and hold the result to xtask/bars.toml
     Bench(bench::Args),
+    /// Explore the protocol's rules exhaustively, then without each rule in turn
+    Model(model::Args),
     /// Run a program that ends when this process's stdin closes
     #[command(hide = true)]
     Supervise {
@@ -68,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&Workspace::find()?, &args),
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Model(args) => model::run(&Workspace::find()?, &args),
         Command::Supervise { command } => supervise::supervise(&command),
     }
 }
