@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::num::NonZeroU64;
 use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -69,7 +70,7 @@ impl fmt::Display for Offset {
 
 /// The lineage of a partition's offsets. Offsets of different epochs are never compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Epoch(u64);
+pub struct Epoch(NonZeroU64);
 
 impl Epoch {
     /// An epoch from a random number.
@@ -77,21 +78,18 @@ impl Epoch {
     /// # Errors
     /// 0 and numbers from 2^53 on are refused.
     pub fn new(number: u64) -> Result<Epoch, PositionError> {
-        match number {
-            0 => Err(PositionError::EmptyEpoch),
-            NUMBER_END.. => Err(PositionError::TooLarge(number)),
-            _ => Ok(Epoch(number)),
-        }
+        let epoch = NonZeroU64::new(number).ok_or(PositionError::EmptyEpoch)?;
+        if number < NUMBER_END { Ok(Epoch(epoch)) } else { Err(PositionError::TooLarge(number)) }
     }
 
     /// An epoch from 64 random bits: the low 53, or 1 where they are all 0.
     pub fn from_random(bits: u64) -> Epoch {
-        Epoch((bits % NUMBER_END).max(1))
+        Epoch(NonZeroU64::new(bits % NUMBER_END).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The number.
     pub fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -105,7 +103,7 @@ macro_rules! checked_number {
     ($name:ident) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_u64(self.0)
+                serializer.serialize_u64(self.get())
             }
         }
 
