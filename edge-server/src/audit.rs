@@ -195,6 +195,9 @@ impl Auditor {
                 self.settle_doubts(|_, key| (*key == item.key).then(|| explained(expected.what)));
             }
         }
+        if commit.scopes.is_empty() && commit.tags.is_empty() {
+            return;
+        }
         // A purge says that values may be others, not that they are: it binds where a read is read, not what it finds.
         let binds = |key: &Key| !commit.tags.is_empty() || commit.scopes.iter().any(|scope| scope.contains(key));
         let here = self.tracked.iter_mut().filter(|(_, tracked)| tracked.partition == commit.partition);
