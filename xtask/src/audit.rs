@@ -24,13 +24,6 @@ pub(crate) struct Args {
     rate: u32,
 }
 
-impl Args {
-    /// The demo's server, for so many seconds.
-    pub(crate) fn short(seconds: u32) -> Self {
-        Self { url: None, seconds, scope: Vec::new(), rate: 20 }
-    }
-}
-
 /// Builds what is needed and audits.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     prerequisites::node()?;
