@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::PER_SECOND_MAX;
 use crate::fetch::BaseUrl;
 
 /// The prefix of environment variables; levels are joined by two underscores: `EDGE__SOURCES__MLB__ENABLED=true`.
@@ -39,6 +40,8 @@ pub struct Config {
     pub stream: StreamConfig,
     /// `[prefetch]`.
     pub prefetch: PrefetchConfig,
+    /// `[audit]`.
+    pub audit: AuditConfig,
     /// `[sources]`.
     pub sources: SourcesConfig,
 }
@@ -91,6 +94,16 @@ pub struct PrefetchConfig {
     pub readers: usize,
 }
 
+/// `[audit]`: changed keys that are read again, to see that no read is older than what was announced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// `audit.enabled`: whether anything is sampled, and `GET /v1/audit` served.
+    pub enabled: bool,
+    /// `audit.per_second`: changes sampled, 1 to 100; each is read three times.
+    pub per_second: u32,
+}
+
 /// `[sources]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -138,6 +151,7 @@ impl Default for Config {
             batch: BatchConfig::default(),
             stream: StreamConfig::default(),
             prefetch: PrefetchConfig::default(),
+            audit: AuditConfig::default(),
             sources: SourcesConfig::default(),
         }
     }
@@ -164,6 +178,12 @@ impl Default for StreamConfig {
 impl Default for PrefetchConfig {
     fn default() -> PrefetchConfig {
         PrefetchConfig { enabled: true, k: 5, contexts: 4_096, readers: 10_000 }
+    }
+}
+
+impl Default for AuditConfig {
+    fn default() -> AuditConfig {
+        AuditConfig { enabled: true, per_second: 2 }
     }
 }
 
@@ -278,6 +298,10 @@ impl Config {
             format!("prefetch.contexts: 1 to {CONTEXTS_MAX}, not {contexts}"),
         )?;
         refuse(!(1..=READERS_MAX).contains(&readers), format!("prefetch.readers: 1 to {READERS_MAX}, not {readers}"))?;
+        refuse(
+            !(1..=PER_SECOND_MAX).contains(&self.audit.per_second),
+            format!("audit.per_second: 1 to {PER_SECOND_MAX} changes, not {}", self.audit.per_second),
+        )?;
         refuse(
             !self.www.as_os_str().is_empty() && !self.www.join("index.html").is_file(),
             format!("www: there is no index.html in {}; build the dashboard first", self.www.display()),
@@ -417,6 +441,7 @@ mod tests {
         check("", &[], &[("prefetch.k", "101")], "prefetch.k: 2 to 100 readers");
         check("", &[], &[("prefetch.contexts", "0")], "prefetch.contexts: 1 to 65536");
         check("", &[], &[("prefetch.readers", "1000001")], "prefetch.readers: 1 to 1000000");
+        check("", &[], &[("audit.per_second", "0")], "audit.per_second: 1 to 100");
         check("[prefetch]\nenable = false", &[], &[], "did you mean `prefetch.enabled`?");
         check("", &[], &[("www", "/nowhere")], "no index.html in /nowhere");
         let missing = Config::load(Some(Path::new("/nowhere.toml")), [], &[]).unwrap_err();

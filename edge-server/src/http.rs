@@ -75,6 +75,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/v1/invalidate", post(invalidate))
         .route("/v1/stream", get(stream))
         .route("/v1/prefetch-model", get(prefetch_model))
+        .route("/v1/audit", get(audit))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/health/detailed", get(detailed))
@@ -485,12 +486,27 @@ async fn detailed(State(edge): Shared) -> Answer {
         "uptime_ms": edge.clock_ms(),
         "store": { "kind": "embedded", "partitions": partitions },
         "stream": { "hb_ms": edge.timing().hb_ms, "lease_ms": edge.timing().lease_ms },
+        "audit": edge.audit(|auditor| auditor.report().summary()),
         "sources": edge.health.sources(),
     });
     Ok((StatusCode::OK, Json(body)).into_response())
 }
 
+/// What the auditor found: the counts, and the newest violations with their traces.
+async fn audit(State(edge): Shared) -> Answer {
+    let found = edge.audit(|auditor| {
+        let (mut found, report) = (auditor.report().summary(), auditor.report());
+        found["violations"] = json!(report.violations);
+        found
+    });
+    let Some(found) = found else {
+        return Err(Problem::not_found("nothing is audited here: audit.enabled is false"));
+    };
+    Ok(Json(found).into_response())
+}
+
 async fn metrics_text(State(edge): Shared) -> String {
+    edge.audit(|auditor| auditor.report().show());
     if let Some(Census { contexts, transitions, withheld }) = edge.prefetch_census() {
         metrics::gauge!("edge_prefetch_contexts").set(contexts as f64);
         metrics::gauge!("edge_prefetch_transitions").set(transitions as f64);

@@ -19,6 +19,7 @@ mod outbox;
 mod replay;
 mod session;
 
+mod audit;
 mod http_entries;
 mod http_ingest;
 mod http_prefetch;
