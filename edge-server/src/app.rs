@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{Found, Key, Position, Scope};
 
+use crate::access::Access;
 use crate::batch;
+use crate::clock::Clock;
 use crate::config::{Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
 use crate::found::found_of;
@@ -50,11 +52,13 @@ pub struct Edge {
     store: Arc<dyn Store>,
     hub: Hub,
     config: Config,
+    access: Access,
     /// How the sources are.
     pub health: Health,
     /// What is read next; none when it is off.
     prefetch: Option<Mutex<Prefetch>>,
     started: Instant,
+    clock: Clock,
     /// When the server began.
     pub started_at: Timestamp,
     connections: AtomicU64,
@@ -93,13 +97,23 @@ impl Edge {
         &self.config
     }
 
+    /// The judge of tokens.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Milliseconds since the server began, by a clock that never goes back.
     pub fn clock_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Milliseconds since 1970 UTC.
+    /// Milliseconds since 1970 UTC, by a clock that never goes back: what is written and when it ends go by it.
     pub fn now_ms(&self) -> i64 {
+        self.clock.now(self.wall_ms(), self.clock_ms())
+    }
+
+    /// Milliseconds since 1970 UTC, as the machine has it. It may jump; tokens go by it.
+    pub fn wall_ms(&self) -> i64 {
         Timestamp::now().as_millisecond()
     }
 
@@ -257,11 +271,13 @@ pub async fn run(
         heads.push(store.head(partition).await.map_err(|error| error.to_string())?);
     }
     let edge = Arc::new(Edge {
+        access: Access::new(&config.read_secrets, &config.write_token),
         hub: Hub::new(layout, heads, config.store.log_commits, 0),
         store,
         health: Health::default(),
         prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
         started: Instant::now(),
+        clock: Clock::default(),
         started_at: Timestamp::now(),
         connections: AtomicU64::new(1),
         draining: watch::Sender::new(false),
