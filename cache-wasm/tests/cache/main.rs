@@ -22,4 +22,5 @@ mod steps;
 mod store;
 mod store_model;
 mod told;
+mod tokens;
 mod visits;
