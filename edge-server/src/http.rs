@@ -418,7 +418,10 @@ async fn stream(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer {
-    let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let upgrade = upgrade.map_err(|rejection| match rejection {
+        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_) => Problem::upgrade_required(),
+        rejection => Problem::bad_request(rejection.body_text()),
+    })?;
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let codec = offered.split(',').find_map(|name| Codec::from_subprotocol(name.trim()));
     let Some(codec) = codec else {

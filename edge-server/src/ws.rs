@@ -90,6 +90,10 @@ async fn converse(
     draining: &mut watch::Receiver<bool>,
 ) -> End {
     loop {
+        // Before what waits is told: who may not read any more does not.
+        if let Due::Close(violation) = session.wake(edge.clock_ms()) {
+            return End::Close(violation);
+        }
         for (sid, waiting) in mailbox.take() {
             session.tell(sid, waiting);
         }

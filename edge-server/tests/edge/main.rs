@@ -18,6 +18,7 @@ mod hub_threads;
 mod outbox;
 mod replay;
 mod session;
+mod wall_clock;
 
 mod http_entries;
 mod http_ingest;
@@ -26,8 +27,12 @@ mod http_problems;
 mod http_state;
 
 mod convergence;
+mod drain;
 mod stream;
 mod stream_faults;
+mod tokens;
+mod versions;
+mod ws_conformance;
 
 mod pipeline;
 mod process;
