@@ -21,6 +21,7 @@ mod server;
 mod steps;
 mod store;
 mod store_model;
-mod told;
 mod tokens;
+mod told;
+mod transcripts;
 mod visits;

@@ -18,6 +18,7 @@ mod hub_threads;
 mod outbox;
 mod replay;
 mod session;
+mod transcripts;
 mod wall_clock;
 
 mod http_entries;
