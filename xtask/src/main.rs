@@ -6,6 +6,7 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod prerequisites;
 mod servers;
 mod shell;
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Args),
     /// Measure against the peers, and hold the result to xtask/bars.toml
     Bench(bench::Args),
+    /// Fuzz the protocol's decoders and the cache's core
+    Fuzz(fuzz::Args),
     /// Run a program that ends when this process's stdin closes
     #[command(hide = true)]
     Supervise {
@@ -67,6 +70,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&Workspace::find()?, &args),
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Supervise { command } => supervise::supervise(&command),
     }
 }
