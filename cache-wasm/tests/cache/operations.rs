@@ -248,7 +248,7 @@ impl Subject {
                 let cut = choices.below(bytes.len() + 1);
                 self.manager.feed_load(ticket, as_of, &bytes[..cut], now);
                 self.manager.feed_load(ticket, as_of, &bytes[cut..], now);
-                if choices.byte() % 2 == 0 {
+                if choices.byte().is_multiple_of(2) {
                     self.manager.end_load(ticket, as_of);
                 }
             }
@@ -314,7 +314,7 @@ impl Subject {
     }
 
     fn hold(&mut self, choices: &mut Choices) {
-        if !self.held.is_empty() && choices.byte() % 2 == 0 {
+        if !self.held.is_empty() && choices.byte().is_multiple_of(2) {
             let slot = self.held.swap_remove(choices.below(self.held.len()));
             self.manager.unhold(slot);
         } else if let Some(slot) = self.manager.store().find(0, &choices.key()) {

@@ -1,5 +1,6 @@
 //! The transcripts of `wire/transcripts`, with this cache as their client: it is given what the server and the network do,
 //! and must say and return what they have.
+#![expect(clippy::unwrap_used, reason = "every function here is a test's own")]
 
 use std::collections::BTreeMap;
 

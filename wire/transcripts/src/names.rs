@@ -52,7 +52,7 @@ impl Names {
     fn learn(&mut self, template: &Value, said: &Value) {
         match (template, said) {
             (Value::String(name), Value::Number(_)) if is_name(name) && !name.starts_with("$$") => {
-                self.name(name, said)
+                self.name(name, said);
             }
             (Value::String(name), Value::String(_)) if name.starts_with("$$") => self.name(name, said),
             (Value::Array(templates), Value::Array(all)) => {
