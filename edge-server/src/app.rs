@@ -16,8 +16,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{Found, Key, Position, Scope};
 
+use crate::access::Access;
 use crate::audit::{self, Auditor};
 use crate::batch;
+use crate::clock::Clock;
 use crate::config::{AuditConfig, Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
 use crate::found::found_of;
@@ -53,6 +55,7 @@ pub struct Edge {
     store: Arc<dyn Store>,
     hub: Hub,
     config: Config,
+    access: Access,
     /// How the sources are.
     pub health: Health,
     /// What is read next; none when it is off.
@@ -60,6 +63,7 @@ pub struct Edge {
     /// What reads say of what was announced; none when it is off.
     auditor: Option<Mutex<Auditor>>,
     started: Instant,
+    clock: Clock,
     /// When the server began.
     pub started_at: Timestamp,
     connections: AtomicU64,
@@ -98,13 +102,23 @@ impl Edge {
         &self.config
     }
 
+    /// The judge of tokens.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Milliseconds since the server began, by a clock that never goes back.
     pub fn clock_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Milliseconds since 1970 UTC.
+    /// Milliseconds since 1970 UTC, by a clock that never goes back: what is written and when it ends go by it.
     pub fn now_ms(&self) -> i64 {
+        self.clock.now(self.wall_ms(), self.clock_ms())
+    }
+
+    /// Milliseconds since 1970 UTC, as the machine has it. It may jump; tokens go by it.
+    pub fn wall_ms(&self) -> i64 {
         Timestamp::now().as_millisecond()
     }
 
@@ -289,12 +303,14 @@ pub async fn run_on(
         heads.push(store.head(partition).await.map_err(|error| error.to_string())?);
     }
     let edge = Arc::new(Edge {
+        access: Access::new(&config.read_secrets, &config.write_token),
         hub: Hub::new(layout, heads, config.store.log_commits, 0),
         store,
         health: Health::default(),
         prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
         auditor: auditor_of(&config.audit, fastrand::u64(..)),
         started: Instant::now(),
+        clock: Clock::default(),
         started_at: Timestamp::now(),
         connections: AtomicU64::new(1),
         draining: watch::Sender::new(false),

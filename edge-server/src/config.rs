@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::SECRET_MIN;
 use crate::audit::PER_SECOND_MAX;
 use crate::fetch::BaseUrl;
 
@@ -30,6 +31,9 @@ pub struct Config {
     pub www: PathBuf,
     /// `write_token`: what PUT, DELETE, ingest and invalidate must show; empty asks for nothing.
     pub write_token: String,
+    /// `read_secrets`: what tokens of readers are signed with, each of 32 bytes or more; several while one takes the
+    /// place of another. None asks readers for nothing.
+    pub read_secrets: Vec<String>,
     /// `cors_origins`: the origins that pages of other sites may read from; `*` for any.
     pub cors_origins: Vec<String>,
     /// `[store]`.
@@ -146,6 +150,7 @@ impl Default for Config {
             listen: "127.0.0.1:8080".into(),
             www: PathBuf::new(),
             write_token: String::new(),
+            read_secrets: Vec::new(),
             cors_origins: Vec::new(),
             store: StoreConfig::default(),
             batch: BatchConfig::default(),
@@ -269,6 +274,10 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |broken: bool, text: String| if broken { Err(ConfigError::Value(text)) } else { Ok(()) };
         self.listen_address()?;
+        refuse(
+            self.read_secrets.iter().any(|secret| secret.len() < SECRET_MIN),
+            format!("read_secrets: a secret has at least {SECRET_MIN} bytes, or it can be guessed"),
+        )?;
         let StreamConfig { hb_ms, lease_ms } = self.stream;
         refuse(self.store.partitions == 0, "store.partitions: at least 1 is needed".into())?;
         refuse(
@@ -437,6 +446,7 @@ mod tests {
         check("", &[], &[("batch.items", "51")], "1 to 50");
         check("", &[], &[("batch.items", "many")], "batch.items");
         check("", &[], &[("stream.lease_ms", "100")], "3 heartbeats");
+        check("", &[], &[("read_secrets", "too-short")], "read_secrets: a secret has at least 32 bytes");
         check("", &[], &[("prefetch.k", "1")], "prefetch.k: 2 to 100 readers");
         check("", &[], &[("prefetch.k", "101")], "prefetch.k: 2 to 100 readers");
         check("", &[], &[("prefetch.contexts", "0")], "prefetch.contexts: 1 to 65536");

@@ -4,6 +4,7 @@
 //! ones; `app` joins them. The rules are pure; clocks, sockets and files are in `app`, `pipeline`, `fetch`, `audit::reads`,
 //! `ws`, `http` and `main`.
 
+pub mod clock;
 pub mod config;
 pub mod source;
 pub mod sources;
@@ -22,6 +23,7 @@ pub mod store;
 pub mod outbox;
 pub mod publish;
 
+pub mod access;
 pub mod session;
 pub mod ws;
 

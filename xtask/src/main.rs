@@ -7,6 +7,7 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod model;
 mod prerequisites;
 mod races;
@@ -48,6 +49,8 @@ enum Command {
     Audit(audit::Args),
     /// Explore the protocol's rules exhaustively, then without each rule in turn
     Model(model::Args),
+    /// Fuzz the protocol's decoders and the cache's core
+    Fuzz(fuzz::Args),
     /// Run a program that ends when this process's stdin closes
     #[command(hide = true)]
     Supervise {
@@ -76,6 +79,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => audit::run(&Workspace::find()?, &args),
         Command::Model(args) => model::run(&Workspace::find()?, &args),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Supervise { command } => supervise::supervise(&command),
     }
 }
