@@ -385,10 +385,7 @@ impl Store {
 
     /// Whether an entry may be older than a change at `position`: read before it, in another epoch, or at no position.
     pub fn is_older(&self, slot: Slot, position: Position) -> bool {
-        self.slots.get(slot).is_some_and(|entry| match entry.seen {
-            Some(seen) => seen.epoch != position.epoch || seen.offset < position.offset,
-            None => true,
-        })
+        self.slots.get(slot).is_some_and(|entry| entry.seen.is_none_or(|seen| !seen.reaches(position)))
     }
 
     /// The slots under a scope that a stream vouches for.

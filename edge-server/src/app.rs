@@ -16,8 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{Found, Key, Position, Scope};
 
+use crate::access::Access;
+use crate::audit::{self, Auditor};
 use crate::batch;
-use crate::config::{Config, PrefetchConfig};
+use crate::clock::Clock;
+use crate::config::{AuditConfig, Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
 use crate::found::found_of;
 use crate::health::{Components, Health};
@@ -29,11 +32,11 @@ use crate::session::Timing;
 use crate::source::{Record, Source};
 use crate::sources::mlb::Mlb;
 use crate::sources::prizepicks::PrizePicks;
-use crate::store::open::{Opened, open};
-use crate::store::{Announcement, Batch, Committed, Partition, Store, StoreError};
+use crate::store::open::{self, Announced, Opened};
+use crate::store::{Announcement, Batch, Commit, Committed, Partition, Store, StoreError};
 
-/// Announcements that may wait for the hub.
-const ANNOUNCEMENTS: usize = 1_024;
+/// Published commits that may wait for the auditor. It misses those over that, and knows that it did.
+const AUDITED: usize = 256;
 /// Records that may wait between validation and batching.
 const RECORDS: usize = 1_024;
 /// How often the store's heads are compared with the hub's, and ended values removed.
@@ -48,15 +51,21 @@ const REACH: Duration = Duration::from_millis(50);
 /// What requests and connections share.
 pub struct Edge {
     store: Arc<dyn Store>,
+    /// What the store is, in a word.
+    pub store_kind: &'static str,
     hub: Hub,
     config: Config,
+    access: Access,
     /// How the sources are.
     pub health: Health,
     /// How the parts are that the server depends on.
     pub components: Arc<Components>,
     /// What is read next; none when it is off.
     prefetch: Option<Mutex<Prefetch>>,
+    /// What reads say of what was announced; none when it is off.
+    auditor: Option<Mutex<Auditor>>,
     started: Instant,
+    clock: Clock,
     /// When the server began.
     pub started_at: Timestamp,
     connections: AtomicU64,
@@ -95,13 +104,23 @@ impl Edge {
         &self.config
     }
 
+    /// The judge of tokens.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Milliseconds since the server began, by a clock that never goes back.
     pub fn clock_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Milliseconds since 1970 UTC.
+    /// Milliseconds since 1970 UTC, by a clock that never goes back: what is written and when it ends go by it.
     pub fn now_ms(&self) -> i64 {
+        self.clock.now(self.wall_ms(), self.clock_ms())
+    }
+
+    /// Milliseconds since 1970 UTC, as the machine has it. It may jump; tokens go by it.
+    pub fn wall_ms(&self) -> i64 {
         Timestamp::now().as_millisecond()
     }
 
@@ -211,6 +230,12 @@ impl Edge {
         self.prefetch.as_ref().map(|prefetch| prefetch.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Does something with the auditor; none when it is off.
+    pub fn audit<T>(&self, act: impl FnOnce(&mut Auditor) -> T) -> Option<T> {
+        let auditor = self.auditor.as_ref()?;
+        Some(act(&mut auditor.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     /// Commits a batch to its partition.
     ///
     /// # Errors
@@ -233,6 +258,11 @@ fn prefetch_of(config: &PrefetchConfig, salt: u64) -> Option<Mutex<Prefetch>> {
     let (contexts, readers) = (at_least_one(config.contexts), at_least_one(config.readers));
     let limits = prefetch::Limits { k: config.k, contexts, readers };
     config.enabled.then(|| Mutex::new(Prefetch::new(limits, salt)))
+}
+
+/// The auditor, unless it is off.
+fn auditor_of(config: &AuditConfig, seed: u64) -> Option<Mutex<Auditor>> {
+    config.enabled.then(|| Mutex::new(Auditor::new(config.per_second, seed)))
 }
 
 /// A source and the client of its upstream.
@@ -264,21 +294,48 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
+    let opened = open::open(&config.store).await?;
+    run_opened(opened, listener, config, shutdown).await
+}
+
+/// Runs a server on a store of the caller's, which announces its commits there.
+///
+/// # Errors
+/// A sentence, when a part cannot be started.
+pub async fn run_on(
+    store: Arc<dyn Store>,
+    announced: mpsc::Receiver<Arc<Commit>>,
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), String> {
+    run_opened(open::with(store, announced).await?, listener, config, shutdown).await
+}
+
+async fn run_opened(
+    opened: Opened,
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), String> {
     crate::metrics::recorder();
-    let (announce, announced) = mpsc::channel(ANNOUNCEMENTS);
-    let components = Arc::new(Components::default());
-    let Opened { store, tails } = open(&config.store, components.clone(), announce).await?;
+    let Opened { store, kind, tails, announced, components } = opened;
+    let address = listener.local_addr().map_err(|error| format!("the listener has no address: {error}"))?;
     let heads = tails.iter().map(|tail| tail.from).collect();
     let hub = Hub::new(store.layout(), heads, config.store.log_commits, 0);
     // Whoever followed another server on this store goes on here.
     tails.iter().flat_map(|tail| &tail.commits).for_each(|commit| hub.publish(commit));
     let edge = Arc::new(Edge {
+        access: Access::new(&config.read_secrets, &config.write_token),
         hub,
+        store_kind: kind,
         store,
         health: Health::default(),
         components,
         prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
+        auditor: auditor_of(&config.audit, fastrand::u64(..)),
         started: Instant::now(),
+        clock: Clock::default(),
         started_at: Timestamp::now(),
         connections: AtomicU64::new(1),
         draining: watch::Sender::new(false),
@@ -295,7 +352,9 @@ pub async fn run(
     drop(records);
     let limits = batch::Limits { items: edge.config.batch.items, flush_ms: edge.config.batch.flush_ms };
     let batching = tokio::spawn(pipeline::batch(edge.clone(), limits, to_batch));
-    let publishing = tokio::spawn(publish(edge.clone(), announced));
+    let (show, published) = mpsc::channel(AUDITED);
+    let auditing = tokio::spawn(audit::reads::run(edge.clone(), published, address));
+    let publishing = tokio::spawn(publish(edge.clone(), announced, show));
     let probing = tokio::spawn(probe(edge.clone()));
 
     let (stop_serving, serving_stopped) = watch::channel(false);
@@ -321,6 +380,7 @@ pub async fn run(
     if tokio::time::timeout(DRAIN, ended).await.is_err() {
         tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
     }
+    auditing.abort();
     probing.abort();
     publishing.abort();
     Ok(())
@@ -346,12 +406,15 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     drop(flag.wait_for(|&raised| raised).await);
 }
 
-/// Announcements to the hub, in order.
-async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Announcement>) {
-    while let Some(announcement) = announced.recv().await {
+/// Announcements to the hub, in order, and to the auditor behind it, who is not waited for: it sees a hole and knows.
+async fn publish(edge: Arc<Edge>, mut announced: Announced, show: mpsc::Sender<Arc<Commit>>) {
+    while let Some(announcement) = announced.next().await {
         match announcement {
             Announcement::Commit(commit) => {
                 edge.hub.publish(&commit);
+                if edge.auditor.is_some() {
+                    let _missed = show.try_send(commit);
+                }
                 metrics::counter!("edge_published_total").increment(1);
             }
             Announcement::Lost(partition, position) => edge.hub.lose(partition, position),

@@ -245,9 +245,6 @@ pub struct AsOf<T> {
 
 /// A store. `now_ms` is milliseconds since 1970 UTC.
 pub trait Store: Send + Sync {
-    /// What it is, in a word.
-    fn kind(&self) -> &'static str;
-
     /// How roots are spread.
     fn layout(&self) -> Layout;
 

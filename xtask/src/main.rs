@@ -2,10 +2,13 @@
 //!
 //! Results (a table, a list, a verdict) go to stdout. Progress, and whatever the tools say, goes to stderr.
 
+mod audit;
 mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
+mod model;
 mod prerequisites;
 mod races;
 mod redis;
@@ -43,6 +46,12 @@ enum Command {
     Test(test::Args),
     /// Measure against the peers, and hold the result to xtask/bars.toml
     Bench(bench::Args),
+    /// Read what a server announces, in the cache and over HTTP, and say whether anything older was read
+    Audit(audit::Args),
+    /// Explore the protocol's rules exhaustively, then without each rule in turn
+    Model(model::Args),
+    /// Fuzz the protocol's decoders and the cache's core
+    Fuzz(fuzz::Args),
     /// Run a program that ends when this process's stdin closes
     #[command(hide = true)]
     Supervise {
@@ -69,6 +78,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&Workspace::find()?, &args),
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Audit(args) => audit::run(&Workspace::find()?, &args),
+        Command::Model(args) => model::run(&Workspace::find()?, &args),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Supervise { command } => supervise::supervise(&command),
     }
 }

@@ -84,6 +84,7 @@ impl Category {
             self.slots.holds[self.keys[key] as usize] = 1;
         }
         let mut out = Vec::new();
+        self.evictor.remember(self.members.len());
         self.evictor.victims(&self.slots, &self.members, n, 100.0, None, &mut out);
         self.slots.holds.fill(0);
         out.iter().map(|slot| self.names[slot]).collect()

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use wire::{Body, Epoch, Item, Key, Offset, Position, Scope, Tag};
 
+pub use super::Limits;
 use super::{
-    Announcement, AsOf, Batch, Commit, Committed, Fate, Layout, Limits, Partition, Pending, Producer, Resumed, Store,
-    StoreError, Stored, TOMBSTONE_MS, Write,
+    AsOf, Batch, Commit, Committed, Fate, Layout, Partition, Pending, Producer, Resumed, Store, StoreError, Stored,
+    TOMBSTONE_MS, Write,
 };
 
 /// The store.
@@ -25,7 +26,7 @@ pub struct Embedded {
     layout: Layout,
     limits: Limits,
     partitions: Vec<Mutex<State>>,
-    announcements: mpsc::Sender<Announcement>,
+    announcements: mpsc::Sender<Arc<Commit>>,
 }
 
 #[derive(Debug)]
@@ -81,7 +82,7 @@ impl Embedded {
         layout: Layout,
         limits: Limits,
         mut epochs: impl FnMut() -> u64,
-        announcements: mpsc::Sender<Announcement>,
+        announcements: mpsc::Sender<Arc<Commit>>,
     ) -> Embedded {
         let state = |_| {
             Mutex::new(State {
@@ -136,7 +137,7 @@ impl Embedded {
         if !items.is_empty() || !scopes.is_empty() || !tags.is_empty() {
             let commit = Arc::new(Commit { partition, position, items, scopes, tags });
             state.append(commit.clone(), self.limits.log_commits);
-            permit.send(Announcement::Commit(commit));
+            permit.send(commit);
         }
         let committed = Committed { position: state.position, fates };
         state.remember(batch.producer, &committed);
@@ -254,10 +255,6 @@ impl State {
 }
 
 impl Store for Embedded {
-    fn kind(&self) -> &'static str {
-        "embedded"
-    }
-
     fn layout(&self) -> Layout {
         self.layout
     }
@@ -296,10 +293,9 @@ impl Store for Embedded {
     fn resume(&self, partition: Partition, since: Position) -> Pending<'_, Resumed> {
         Box::pin(async move {
             let state = self.state(partition).lock().await;
-            let first =
-                state.log.front().map_or(state.position.offset.get(), |commit| commit.position.offset.get() - 1);
-            let kept = first..=state.position.offset.get();
-            if since.epoch != state.position.epoch || !kept.contains(&since.offset.get()) {
+            let before = |commit: &Arc<Commit>| Offset::new(commit.position.offset.get() - 1).unwrap_or_default();
+            let after = state.log.front().map_or(state.position.offset, before);
+            if !since.can_resume(after, state.position) {
                 return Ok(Resumed::Lost(state.position));
             }
             let after = state.log.iter().filter(|commit| commit.position.offset > since.offset);
@@ -324,7 +320,7 @@ impl Store for Embedded {
                 let items = ended.into_iter().map(gone).collect();
                 let commit = Arc::new(Commit { partition, position, items, scopes: Vec::new(), tags: Vec::new() });
                 state.append(commit.clone(), self.limits.log_commits);
-                permit.send(Announcement::Commit(commit));
+                permit.send(commit);
             }
             Ok(())
         })

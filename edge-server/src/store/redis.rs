@@ -389,10 +389,6 @@ impl Store for Redis {
         self.shared.layout
     }
 
-    fn kind(&self) -> &'static str {
-        "redis"
-    }
-
     fn commit(&self, partition: Partition, batch: Batch, now_ms: i64) -> Pending<'_, Committed> {
         Box::pin(self.shared.commit(partition, batch, now_ms))
     }

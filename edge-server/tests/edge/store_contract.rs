@@ -9,11 +9,13 @@ mod invalidation;
 mod lifetime;
 mod log;
 mod model;
+mod unknown;
 mod writes;
 
 use std::sync::Arc;
 
 use edge_server::store::embedded::Embedded;
+use edge_server::store::open::Announced;
 use edge_server::store::redis::{Redis, Settings};
 use edge_server::store::{
     Announcement, AsOf, Batch, Commit, Committed, Fate, Layout, Limits, Partition, Purge, Resumed, Store, StoreError,
@@ -46,7 +48,7 @@ const DEFAULTS: Options = Options { partitions: 4, log_commits: 100, push_max_by
 /// A store, empty, and what it announces.
 struct Opened {
     store: Arc<dyn Store>,
-    announced: Announced,
+    announced: Heard,
     markers: i64,
 }
 
@@ -54,7 +56,7 @@ async fn embedded(options: Options) -> Opened {
     let (announce, announced) = mpsc::channel(options.announcements);
     let limits = Limits { log_commits: options.log_commits, push_max_bytes: options.push_max_bytes };
     let store = Embedded::new(Layout::new(options.partitions), limits, || fastrand::u64(..), announce);
-    Opened { store: Arc::new(store), announced: Announced(announced), markers: 0 }
+    Opened { store: Arc::new(store), announced: Heard(Announced::Commits(announced)), markers: 0 }
 }
 
 /// A Redis of this test process, and a namespace of its own for every store on it.
@@ -63,17 +65,24 @@ async fn redis(options: Options) -> Opened {
     let limits = Limits { log_commits: options.log_commits, push_max_bytes: options.push_max_bytes };
     let settings = Settings { layout: Layout::new(options.partitions), limits, ..RedisServer::shared().settings() };
     let (store, _) = Redis::open(settings, Arc::default(), announce).await.unwrap();
-    Opened { store: Arc::new(store), announced: Announced(announced), markers: 0 }
+    Opened { store: Arc::new(store), announced: Heard(Announced::Followed(announced)), markers: 0 }
 }
 
 /// What a store announces. No commit is lost in a contract test.
-struct Announced(mpsc::Receiver<Announcement>);
+struct Heard(Announced);
 
-impl Announced {
+impl Heard {
     async fn recv(&mut self) -> Option<Arc<Commit>> {
-        match self.0.recv().await? {
+        match self.0.next().await? {
             Announcement::Commit(commit) => Some(commit),
             lost => panic!("{lost:?}"),
+        }
+    }
+
+    fn is_empty(&mut self) -> bool {
+        match &mut self.0 {
+            Announced::Commits(commits) => commits.try_recv().is_err(),
+            Announced::Followed(announcements) => announcements.try_recv().is_err(),
         }
     }
 }
@@ -168,6 +177,8 @@ macro_rules! contract {
             concurrency::eight_committers_are_announced_in_order_and_whole,
             concurrency::a_full_channel_holds_commits_back_and_loses_none,
             concurrency::a_read_holds_every_commit_up_to_its_position,
+            unknown::a_batch_whose_outcome_is_unknown_is_sent_again_and_committed_once,
+            unknown::a_write_that_is_repeated_with_its_time_wakes_nobody_and_overwrites_nothing_newer,
             model::it_does_what_a_plain_model_does,
         });
     };
