@@ -16,7 +16,7 @@ use crate::workspace::{Profile, Workspace};
 use crate::{bars, build, demo, prerequisites, races, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench {
         name: "get",
         what: "a read that hits and a write that evicts, against other caches",
@@ -44,6 +44,11 @@ const BENCHES: [Bench; 7] = [
         program: Program::OnDemo,
     },
     Bench { name: size::NAME, what: "the bytes that an application ships", program: Program::Size },
+    Bench {
+        name: "store",
+        what: "items a second committed to a redis-server of its own, against SETs and redis-benchmark on the same",
+        program: Program::OnRedis,
+    },
 ];
 
 struct Bench {
@@ -63,6 +68,8 @@ enum Program {
     OnDemo,
     /// A script as well, whose report is of verdicts and not of samples: it has a module of its own.
     Verdicts,
+    /// An example of edge-server, of the bench's name, which starts a redis-server.
+    OnRedis,
     /// Nothing is timed and there are no peers: it has a module of its own.
     Size,
 }
@@ -108,7 +115,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             size::run(&workspace, args.check)
         }
         Program::Verdicts => verdicts(&workspace, bench, args, &json),
-        Program::Script | Program::Example(_) | Program::OnDemo => samples(&workspace, bench, args, &json),
+        Program::Script | Program::Example(_) | Program::OnDemo | Program::OnRedis => {
+            samples(&workspace, bench, args, &json)
+        }
     }
 }
 
@@ -169,6 +178,11 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             let (server, _upstream) = demo::start_generated(workspace, Profile::Dev)?;
             let runs = args.runs.to_string();
             report(script.args(["--runs", &runs]).env("EDGE_URL", &server.url).env("DAY", day))
+        }
+        Program::OnRedis => {
+            prerequisites::redis_server()?;
+            let cargo = ["run", "--release", "--package", "edge-server", "--example", bench.name, "--", "--runs"];
+            report(workspace.cargo(cargo).arg(args.runs.to_string()))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
         Program::Size => bail!("the size is not measured by a script alone"),

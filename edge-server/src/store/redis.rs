@@ -211,7 +211,7 @@ impl Shared {
         call.arg(fresh()).arg(&names.channel).arg(now_ms).arg(self.limits.log_commits).arg(producer);
         call.arg(&ticket[..]).arg(kinds).arg(codec::encode_purge(&batch.purge)).arg(names.value_prefix.len());
         for write in &writes {
-            call.arg(&write.observed[..]).arg(&write.till[..]).arg(&write.content[..]);
+            call.arg(&write.stamp[..]).arg(&write.body[..]);
         }
         let answer = self.run(partition, &self.scripts.commit, &call, Patience::Commit).await?;
         let [what, result] = parts(answer)?;
@@ -332,7 +332,11 @@ impl Shared {
                 if Some(position.offset) != at.offset.next() {
                     return Ok(Resumed::Lost(head));
                 }
-                commits.push(Arc::new(codec::decode_entry(partition, position, &bytes(entry)?)?));
+                let commit = codec::decode_entry(partition, &bytes(entry)?)?;
+                if commit.position != position {
+                    return Err(unexpected());
+                }
+                commits.push(Arc::new(commit));
                 at = position;
             }
             if at == before {

@@ -1,14 +1,16 @@
 //! The bytes in Redis: values, and entries of the log. The scripts put them together and compare them as they are, so
 //! that a value's bytes say all of it.
 //!
-//! A value: version (8 bytes), source's time (8), end (8), content. A content: number of tags (1), each with its length
-//! (1), length of the payload (4), payload; a removal that is remembered has none. An entry: items, each a kind, the key
-//! and a newline, with the source's time and the content behind a `v`; then, behind a `p`, what is purged, as JSON.
+//! A value: version (8 bytes), stamp, body. A stamp: source's time (8), end (8). A body: hash of the content (16),
+//! content; a removal that is remembered has none. A content: number of tags (1), each with its length (1), length of the
+//! payload (4), payload. An entry: its position as text, `epoch:offset:`; items, each a kind, the key and a newline, with
+//! stamp and body behind a `v`; then, behind a `p`, what is purged, as JSON.
 //! Numbers are big-endian; the source's time has its sign turned, so that it is compared like the others.
 
 use std::collections::HashSet;
 
 use wire::{Body, Epoch, Item, Key, Offset, Payload, Position, Scope, Tag};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::store::{Commit, Committed, Fate, Partition, Producer, Purge, Stored, Write};
 
@@ -17,6 +19,8 @@ const NEVER: u64 = u64::MAX;
 const SIGN: u64 = 1 << 63;
 /// What stands before a content.
 const HEADER: usize = 24;
+/// The hash of a content.
+const HASH: usize = 16;
 
 /// Bytes that are not what this server writes: another version's, or somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,28 +32,28 @@ pub(super) struct Unreadable(&'static str);
 pub(super) struct Encoded {
     /// How it is announced: `v` whole, `c` as changed, `g` as gone.
     pub(super) kind: u8,
-    pub(super) observed: [u8; 8],
-    pub(super) till: [u8; 8],
-    pub(super) content: Vec<u8>,
+    pub(super) stamp: [u8; 16],
+    pub(super) body: Vec<u8>,
 }
 
 pub(super) fn encode_write(write: &Write, push_max_bytes: usize, now_ms: i64) -> Encoded {
     let end = |ttl| now_ms.saturating_add_unsigned(ttl);
-    let (kind, till, content) = match &write.payload {
+    let (kind, till, body) = match &write.payload {
         None => (b'g', Some(now_ms + crate::store::TOMBSTONE_MS), Vec::new()),
         Some(payload) if payload.as_bytes().len() <= push_max_bytes => {
-            (b'v', write.ttl_ms.map(end), content_of(&write.tags, payload))
+            (b'v', write.ttl_ms.map(end), body_of(&write.tags, payload))
         }
-        Some(payload) => (b'c', write.ttl_ms.map(end), content_of(&write.tags, payload)),
+        Some(payload) => (b'c', write.ttl_ms.map(end), body_of(&write.tags, payload)),
     };
     let till = till.map_or(NEVER, |end| end.max(0).unsigned_abs());
-    Encoded { kind, observed: (write.source_ts as u64 ^ SIGN).to_be_bytes(), till: till.to_be_bytes(), content }
+    Encoded { kind, stamp: pair(write.source_ts as u64 ^ SIGN, till), body }
 }
 
-fn content_of(tags: &[Tag], payload: &Payload) -> Vec<u8> {
+fn body_of(tags: &[Tag], payload: &Payload) -> Vec<u8> {
     let payload = payload.as_bytes();
     let mut content =
         Vec::with_capacity(5 + payload.len() + tags.iter().map(|tag| 1 + tag.as_str().len()).sum::<usize>());
+    content.extend_from_slice(&[0; HASH]);
     // Tags are at most 16 of at most 64 bytes, and values at most a mebibyte: their lengths fit.
     content.push(tags.len() as u8);
     for tag in tags {
@@ -58,6 +62,8 @@ fn content_of(tags: &[Tag], payload: &Payload) -> Vec<u8> {
     }
     content.extend_from_slice(&(payload.len() as u32).to_be_bytes());
     content.extend_from_slice(payload);
+    let hash = xxh3_128(&content[HASH..]);
+    content[..HASH].copy_from_slice(&hash.to_be_bytes());
     content
 }
 
@@ -74,10 +80,11 @@ pub(super) fn encode_purge(purge: &Purge) -> Vec<u8> {
 
 /// A producer's fence and the number of its batch, as the scripts compare them.
 pub(super) fn ticket(fence: u64, sequence: u64) -> [u8; 16] {
-    let mut ticket = [0; 16];
-    ticket[..8].copy_from_slice(&fence.to_be_bytes());
-    ticket[8..].copy_from_slice(&sequence.to_be_bytes());
-    ticket
+    pair(fence, sequence)
+}
+
+fn pair(first: u64, second: u64) -> [u8; 16] {
+    ((u128::from(first) << 64) | u128::from(second)).to_be_bytes()
 }
 
 /// The newest fence, from the refusal of an older one.
@@ -120,7 +127,7 @@ pub(super) fn decode_value(bytes: &[u8], head: Offset, now_ms: i64) -> Result<Op
         return Ok(None);
     }
     let (version, observed, till) = (bytes.number()?, bytes.number()?, bytes.number()?);
-    let (tags, payload) = bytes.content()?;
+    let (tags, payload) = bytes.body()?;
     let expires_at = (till != NEVER).then(|| i64::try_from(till).unwrap_or(i64::MAX));
     if expires_at.is_some_and(|end| end <= now_ms) {
         return Ok(None);
@@ -129,8 +136,15 @@ pub(super) fn decode_value(bytes: &[u8], head: Offset, now_ms: i64) -> Result<Op
     Ok(Some(Stored { version, source_ts: (observed ^ SIGN) as i64, expires_at, tags, payload }))
 }
 
-/// A commit, from an entry of the log.
-pub(super) fn decode_entry(partition: Partition, position: Position, bytes: &[u8]) -> Result<Commit, Unreadable> {
+/// A commit, from an entry of the log or its announcement.
+pub(super) fn decode_entry(partition: Partition, bytes: &[u8]) -> Result<Commit, Unreadable> {
+    const WRONG: Unreadable = Unreadable("an entry");
+    let mut parts = bytes.splitn(3, |&byte| byte == b':');
+    let (epoch, offset) = (parts.next().ok_or(WRONG)?, parts.next().ok_or(WRONG)?);
+    decode_items(partition, decode_position(epoch, offset)?, parts.next().ok_or(WRONG)?)
+}
+
+fn decode_items(partition: Partition, position: Position, bytes: &[u8]) -> Result<Commit, Unreadable> {
     let (mut items, mut scopes, mut tags) = (Vec::new(), Vec::new(), Vec::new());
     let mut bytes = Bytes(bytes);
     while let Some((&kind, rest)) = bytes.0.split_first() {
@@ -152,7 +166,8 @@ pub(super) fn decode_entry(partition: Partition, position: Position, bytes: &[u8
         let body = match kind {
             b'v' => {
                 let source_ts = (bytes.number()? ^ SIGN) as i64;
-                let (tags, payload) = bytes.content()?;
+                let _till = bytes.number()?;
+                let (tags, payload) = bytes.body()?;
                 Body::Value { source_ts, tags, payload }
             }
             b'c' => Body::Changed,
@@ -162,14 +177,6 @@ pub(super) fn decode_entry(partition: Partition, position: Position, bytes: &[u8
         items.push(Item { key, version: position.offset, body });
     }
     Ok(Commit { partition, position, items, scopes, tags })
-}
-
-/// An announcement: `epoch:offset:` and an entry.
-pub(super) fn decode_announcement(partition: Partition, bytes: &[u8]) -> Result<Commit, Unreadable> {
-    const WRONG: Unreadable = Unreadable("an announcement");
-    let mut parts = bytes.splitn(3, |&byte| byte == b':');
-    let (epoch, offset) = (parts.next().ok_or(WRONG)?, parts.next().ok_or(WRONG)?);
-    decode_entry(partition, decode_position(epoch, offset)?, parts.next().ok_or(WRONG)?)
 }
 
 /// What is left to read.
@@ -198,7 +205,8 @@ impl<'a> Bytes<'a> {
         Key::parse(text).map_err(|_| WRONG)
     }
 
-    fn content(&mut self) -> Result<(Vec<Tag>, Payload), Unreadable> {
+    fn body(&mut self) -> Result<(Vec<Tag>, Payload), Unreadable> {
+        self.take(HASH)?;
         const WRONG: Unreadable = Unreadable("a tag");
         let mut tags = Vec::new();
         for _ in 0..self.byte()? {
@@ -225,8 +233,8 @@ mod tests {
 
     /// As the script stores it.
     fn stored(write: &Write, version: u64) -> Vec<u8> {
-        let Encoded { observed, till, content, .. } = encode_write(write, 64, NOW);
-        [&version.to_be_bytes()[..], &observed, &till, &content].concat()
+        let Encoded { stamp, body, .. } = encode_write(write, 64, NOW);
+        [&version.to_be_bytes()[..], &stamp, &body].concat()
     }
 
     #[test]
@@ -251,7 +259,7 @@ mod tests {
 
     #[test]
     fn times_are_compared_as_bytes() {
-        let bytes = |source_ts| encode_write(&write(source_ts, None, None), 64, NOW).observed;
+        let bytes = |source_ts| encode_write(&write(source_ts, None, None), 64, NOW).stamp;
         for pair in [i64::MIN, -(1 << 60), -1, 0, 1, (1 << 53) + 1, (1 << 53) + 2, i64::MAX].windows(2) {
             assert!(bytes(pair[0]) < bytes(pair[1]), "{pair:?}");
         }
@@ -260,25 +268,24 @@ mod tests {
     #[test]
     fn an_entry_is_read_as_the_script_writes_it() {
         let position = Position { epoch: Epoch::new(3).unwrap(), offset: Offset::new(8).unwrap() };
-        let Encoded { observed, content, .. } = encode_write(&write(-4, None, Some("1")), 64, NOW);
+        let Encoded { stamp, body, .. } = encode_write(&write(-4, None, Some("1")), 64, NOW);
         let parse = |name| Key::parse(name).unwrap();
         let purge = Purge {
             keys: vec![parse("s:a:1"), parse("s:a:9"), parse("s:a:9")],
             scopes: vec![Scope::parse("s:a:").unwrap()],
             tags: vec![Tag::parse("x").unwrap()],
         };
-        let bytes = [b"vs:a:1\n", &observed[..], &content, b"cs:a:2\ngs:a:3\n", &encode_purge(&purge)].concat();
-        let Commit { items, scopes, tags, .. } = decode_entry(Partition(0), position, &bytes).unwrap();
+        let bytes = [b"3:8:vs:a:1\n", &stamp[..], &body, b"cs:a:2\ngs:a:3\n", &encode_purge(&purge)].concat();
+        let Commit { position: read, items, scopes, tags, .. } = decode_entry(Partition(0), &bytes).unwrap();
+        assert_eq!(read, position);
         let bodies: Vec<(&str, &Body)> = items.iter().map(|item| (item.key.as_str(), &item.body)).collect();
         assert_eq!(bodies.len(), 4, "{bodies:?}");
         assert!(matches!(bodies[0], ("s:a:1", Body::Value { source_ts: -4, .. })), "{bodies:?}");
         assert_eq!(bodies[1..], [("s:a:2", &Body::Changed), ("s:a:3", &Body::Gone), ("s:a:9", &Body::Changed)]);
         assert_eq!((scopes, tags), (purge.scopes, purge.tags));
-        let announcement = [b"3:8:", bytes.as_slice()].concat();
-        assert_eq!(decode_announcement(Partition(0), &announcement).unwrap().position, position);
         for end in 1..bytes.len() {
             // Cut anywhere, it is read as less or refused, and never panics.
-            drop(decode_entry(Partition(0), position, &bytes[..end]));
+            drop(decode_entry(Partition(0), &bytes[..end]));
         }
     }
 

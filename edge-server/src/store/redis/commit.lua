@@ -2,7 +2,8 @@
 -- KEYS: meta, log, index, ends, lane, then the value of each write.
 -- ARGV: a fresh epoch, channel, now, commits of the log, producer or '', its fence and sequence (16 bytes), a kind for
 --       each write (v pushed, c changed, g gone), what is purged or '', the length of a value's name before its key;
---       then for each write its source's time (8 bytes), its end (8 bytes) and its content, '' for a removal.
+--       then for each write its stamp, which is its source's time (8 bytes) and its end (8), and its body, which is a hash
+--       (16) and the content, or '' for a removal. Values are told apart by their hashes.
 -- Answers {'done', 'epoch:offset:fates'} or {'fenced', the newest fence}.
 
 local meta, log, index, ends, lane = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -47,27 +48,26 @@ end
 -- By name: what stands there after the writes so far, what stood there before the first, and which write changed it last.
 local after, before, last_change, fates = {}, {}, {}, {}
 for i = 1, writes do
-  local name, at = names[i], 7 + 3 * i
-  local observed, till, content = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local name, stamp, body = names[i], ARGV[8 + 2 * i], ARGV[9 + 2 * i]
   local old = after[name]
   if old == nil then
     old = held[i]
     before[name] = old
     after[name] = old
   end
-  if old and less(observed, 1, old, 9) then
+  if old and less(stamp, 1, old, 9) then
     fates[i] = 's'
   else
     local same, kept_version
-    if content == '' then
+    if body == '' then
       -- A value that ended and has not left yet was never told to be gone.
       same = not old or #old == HEADER
     else
-      same = old and #old - HEADER == #content and sub(old, HEADER + 1) == content and now < end_of(old)
+      same = old and sub(old, 25, 40) == sub(body, 1, 16) and now < end_of(old)
       kept_version = same and sub(old, 1, 8)
     end
     -- The same value seen again is newer knowledge of it: its time and its end move, and nobody is woken.
-    after[name] = (kept_version or version_bytes) .. observed .. till .. content
+    after[name] = (kept_version or version_bytes) .. stamp .. body
     if same then
       fates[i] = 'u'
     else
@@ -77,7 +77,7 @@ for i = 1, writes do
   end
 end
 
-local entry = {}
+local entry = {''}
 for i = 1, writes do
   local name = names[i]
   if last_change[name] == i then
@@ -86,14 +86,15 @@ for i = 1, writes do
     entry[#entry + 1] = key
     entry[#entry + 1] = '\n'
     if kind == 'v' then
-      entry[#entry + 1] = ARGV[7 + 3 * i]
-      entry[#entry + 1] = ARGV[9 + 3 * i]
+      entry[#entry + 1] = ARGV[8 + 2 * i]
+      entry[#entry + 1] = ARGV[9 + 2 * i]
     end
   end
 end
-entry[#entry + 1] = purge
-entry = table.concat(entry)
-if entry ~= '' then
+if purge ~= '' then
+  entry[#entry + 1] = purge
+end
+if #entry > 1 then
   epoch, offset = append(meta, log, channel, keep, fresh, epoch, offset + 1, lineage, entry)
 end
 

@@ -18,7 +18,7 @@ for i, key in ipairs(over) do
   names[i] = prefix .. key
 end
 local held = redis.call('MGET', unpack(names))
-local gone, entry = {}, {}
+local gone, entry = {}, {''}
 for i, key in ipairs(over) do
   if held[i] and #held[i] > HEADER then
     gone[#gone + 1] = key
@@ -26,7 +26,7 @@ for i, key in ipairs(over) do
   end
 end
 if #gone > 0 then
-  append(meta, log, channel, keep, fresh, epoch, offset + 1, lineage, table.concat(entry))
+  append(meta, log, channel, keep, fresh, epoch, offset + 1, lineage, entry)
   redis.call('ZREM', index, unpack(gone))
 end
 redis.call('DEL', unpack(names))

@@ -19,7 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use wire::{Cursor, Offset, Span, Verdict};
 
 use super::Shared;
-use super::codec::decode_announcement;
+use super::codec::decode_entry;
 use crate::store::{Announcement, Commit, Partition, Resumed};
 
 /// What `/health/detailed` calls the channel.
@@ -81,7 +81,7 @@ impl Follower {
     }
 
     async fn take(&mut self, partition: Partition, bytes: &[u8]) -> Result<(), Gone> {
-        let commit = match decode_announcement(partition, bytes) {
+        let commit = match decode_entry(partition, bytes) {
             Ok(commit) => commit,
             Err(error) => {
                 tracing::warn!(%error, partition = partition.0, "an announcement is passed over; the log is read instead");

@@ -42,15 +42,17 @@ local function stand(meta, log, fresh)
 end
 
 -- Appends a commit to the log and announces it; where it stands. The number space has an end: there another epoch
--- begins.
-local function append(meta, log, channel, keep, fresh, epoch, version, lineage, entry)
+-- begins. The entry's first piece is made here, so that its bytes are put together once.
+local function append(meta, log, channel, keep, fresh, epoch, version, lineage, pieces)
   if version >= NUMBER_END then
     epoch, version = fresh, 1
     begin_epoch(meta, log, lineage, epoch, 0)
   end
+  pieces[1] = epoch .. ':' .. digits(version) .. ':'
+  local entry = table.concat(pieces)
   redis.call('XADD', log, 'MAXLEN', '~', keep, digits(version) .. '-0', 'e', entry)
   redis.call('HSET', meta, 's', digits(version))
-  redis.call('PUBLISH', channel, epoch .. ':' .. digits(version) .. ':' .. entry)
+  redis.call('PUBLISH', channel, entry)
   return epoch, version
 end
 
