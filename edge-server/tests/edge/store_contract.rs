@@ -175,7 +175,7 @@ macro_rules! contract {
             log::scans_give_a_scope_in_order_up_to_a_limit,
             log::scans_leave_out_what_ended_or_was_removed,
             concurrency::eight_committers_are_announced_in_order_and_whole,
-            concurrency::a_full_channel_holds_commits_back_and_loses_none,
+            concurrency::a_full_channel_loses_no_commit_and_keeps_their_order,
             concurrency::a_read_holds_every_commit_up_to_its_position,
             unknown::a_batch_whose_outcome_is_unknown_is_sent_again_and_committed_once,
             unknown::a_write_that_is_repeated_with_its_time_wakes_nobody_and_overwrites_nothing_newer,
