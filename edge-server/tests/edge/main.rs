@@ -26,6 +26,7 @@ mod http_problems;
 mod http_state;
 
 mod convergence;
+mod slow_reader;
 mod stream;
 mod stream_faults;
 
