@@ -13,10 +13,15 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bars, build, demo, prerequisites, shell, size, wasm};
+use crate::{bars, build, demo, fanout, prerequisites, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
+    Bench {
+        name: "fanout",
+        what: "10,000 followers of one server: memory, frames, latency, return; against nats-server",
+        program: Program::Fanout,
+    },
     Bench {
         name: "get",
         what: "a read that hits and a write that evicts, against other caches",
@@ -56,6 +61,8 @@ enum Program {
     Example(&'static str),
     /// A script as well, which is told where the demo's server is, and where the reads of a recorded day are.
     OnDemo,
+    /// An example of edge-server, which starts the servers itself, and measures several times by its own `--windows`.
+    Fanout,
     /// Nothing is timed and there are no peers: it has a module of its own.
     Size,
 }
@@ -145,6 +152,7 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             report(script.env("EDGE_URL", &server.url).env("DAY", day))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
+        Program::Fanout => shell::run(fanout::command(workspace, args.runs, &args.own)?.arg("--json").arg(json)),
         Program::Size => bail!("the size is not a report of samples"),
     }
 }
@@ -169,8 +177,8 @@ fn script(workspace: &Workspace, bench: &Bench, runs: u32) -> Result<Command> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     name: String,
-    /// Of all samples.
-    pub(crate) unit: String,
+    /// Of all samples, unless their environment has one of its own.
+    unit: String,
     /// The row that the others are held against.
     pub(crate) subject: String,
     environments: BTreeMap<String, Environment>,
@@ -181,6 +189,10 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize, Deserialize)]
 struct Environment {
     rows: Vec<Row>,
+    /// Of its samples, if that is not the report's.
+    unit: Option<String>,
+    /// Under what conditions it was measured, for who reads the table.
+    note: Option<String>,
     #[serde(flatten)]
     other: serde_json::Map<String, serde_json::Value>,
 }
@@ -221,6 +233,11 @@ impl Report {
         found.row(row, environment)?.median()
     }
 
+    /// What the samples of an environment are counted in.
+    pub(crate) fn unit(&self, environment: &str) -> &str {
+        self.environments.get(environment).and_then(|known| known.unit.as_deref()).unwrap_or(&self.unit)
+    }
+
     /// Gives every row its summary; an environment without rows, or a row without usable samples, is an error.
     fn summarise(&mut self) -> Result<()> {
         if self.environments.is_empty() {
@@ -246,9 +263,15 @@ impl Report {
     fn table(&self, name: &str, environment: &Environment) -> String {
         let width = environment.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(4);
         let mut lines = vec![
-            format!("\n{} in {name}, {}; ratio = median of {} / median of the row", self.name, self.unit, self.subject),
+            format!(
+                "\n{} in {name}, {}; ratio = median of {} / median of the row",
+                self.name,
+                self.unit(name),
+                self.subject
+            ),
             format!("{:<width$} {:>10} {:>10} {:>10} {:>8}", "name", "min", "median", "max", "ratio"),
         ];
+        lines.extend(environment.note.clone());
         lines.extend(environment.rows.iter().filter_map(|row| {
             let Summary { min, median, max, ratio } = row.summary?;
             Some(format!("{:<width$} {min:>10.1} {median:>10.1} {max:>10.1} {ratio:>8.3}", row.name))

@@ -6,6 +6,7 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fanout;
 mod prerequisites;
 mod servers;
 mod shell;

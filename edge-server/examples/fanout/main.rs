@@ -218,9 +218,12 @@ async fn begin(
     mut publisher: Publisher,
 ) -> Result<(Running, f64)> {
     let tally = Arc::new(Tally::new());
-    // The server has all keys before it is looked at: they are no connection's.
-    for _ in 0..publisher::KEYS {
-        publisher.publish(tally.now())?;
+    // A store has all keys before it is looked at: they are no connection's. nats-server is no store; what it would keep
+    // is who is subscribed to each, anew for everybody who joins.
+    if matches!(service, Service::Edge { .. }) {
+        for _ in 0..publisher::KEYS {
+            publisher.publish(tally.now())?;
+        }
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = server.resident()?;

@@ -12,8 +12,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::tally::Tally;
 
-/// Values are of so many keys, in turn.
-pub(crate) const KEYS: u64 = 1_000;
+/// Values are of so many keys, in turn. nats-server keeps for each subject who is subscribed, so that more would count
+/// against its connections' memory.
+pub(crate) const KEYS: u64 = 100;
 
 /// What values are committed to.
 #[derive(Debug, Clone, Copy)]
