@@ -103,6 +103,11 @@ impl Edge {
         self.started.elapsed().as_millis() as u64
     }
 
+    /// When `clock_ms` gets to so many milliseconds.
+    pub fn instant(&self, clock_ms: u64) -> Instant {
+        self.started + Duration::from_millis(clock_ms)
+    }
+
     /// Milliseconds since 1970 UTC.
     pub fn now_ms(&self) -> i64 {
         Timestamp::now().as_millisecond()

@@ -16,7 +16,7 @@ use crate::workspace::{Profile, Workspace};
 use crate::{bars, build, demo, fanout, prerequisites, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench {
         name: "fanout",
         what: "10,000 followers of one server: memory, frames, latency, return; against nats-server",
@@ -33,6 +33,11 @@ const BENCHES: [Bench; 7] = [
         program: Program::Example("hit_ratio"),
     },
     Bench { name: "invalidate", what: "a scope invalidated among 100,000 keys", program: Program::Script },
+    Bench {
+        name: "latency",
+        what: "from a commit to the page's callback at 1,000 changes a second, against a bare WebSocket",
+        program: Program::OnServer,
+    },
     Bench {
         name: "memory",
         what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
@@ -59,6 +64,8 @@ enum Program {
     Script,
     /// An example of cache-wasm, native, with nothing random in it: one run is all.
     Example(&'static str),
+    /// A script as well, which starts the server itself; it is built for speed.
+    OnServer,
     /// A script as well, which is told where the demo's server is, and where the reads of a recorded day are.
     OnDemo,
     /// An example of edge-server, which starts the servers itself, and measures several times by its own `--windows`.
@@ -150,6 +157,11 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             let mut script = script(workspace, bench, args.runs)?;
             let (server, _upstream) = demo::start_generated(workspace, Profile::Dev)?;
             report(script.env("EDGE_URL", &server.url).env("DAY", day))
+        }
+        Program::OnServer => {
+            build::server_alone(workspace)?;
+            let mut script = script(workspace, bench, args.runs)?;
+            report(script.env("EDGE_SERVER_BIN", workspace.edge_server(Profile::Release)))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
         Program::Fanout => shell::run(fanout::command(workspace, args.runs, &args.own)?.arg("--json").arg(json)),

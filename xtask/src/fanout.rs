@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::workspace::{Profile, Workspace};
-use crate::{prerequisites, shell};
+use crate::{build, prerequisites, shell};
 
 /// Its own argument that leaves the peer out; the load generator does not know it.
 const NO_PEER: &str = "--no-peer";
@@ -14,8 +14,7 @@ const NO_PEER: &str = "--no-peer";
 /// The load generator's command, without what a person adds to it.
 pub(crate) fn command(workspace: &Workspace, runs: u32, own: &[OsString]) -> Result<Command> {
     let peer = if own.iter().any(|argument| argument == NO_PEER) { None } else { Some(prerequisites::nats_server()?) };
-    // Apart, because what the tests need of tokio would be in the server otherwise.
-    shell::run(&mut workspace.cargo(["build", "--release", "--package", "edge-server", "--bin", "edge-server"]))?;
+    build::server_alone(workspace)?;
     shell::run(&mut workspace.cargo(["build", "--release", "--package", "edge-server", "--example", "fanout"]))?;
     let binaries = workspace.binaries(Profile::Release);
     // Every connection is an open file, twice.
