@@ -36,6 +36,23 @@ pub(crate) enum Service {
     Nats { subject: Arc<str> },
 }
 
+/// How the readers come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Arrival {
+    /// So many at a time.
+    Orderly(usize),
+    /// As those do whose connection was cut (R7): each after 200 to 400 ms, drawn evenly, whatever the others do.
+    Storm,
+}
+
+impl Arrival {
+    async fn wait(self) {
+        if matches!(self, Arrival::Storm) {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(200..400))).await;
+        }
+    }
+}
+
 /// The connections; dropping it cuts them all.
 pub(crate) struct Crowd {
     tasks: JoinSet<()>,
@@ -43,17 +60,20 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Connects so many readers, `at_once` of them at a time, and returns when each has been told that it is up to date.
+    /// Connects so many readers and returns when each has been told that it is up to date.
     pub(crate) async fn gather(
         address: SocketAddr,
         service: &Service,
         count: usize,
-        at_once: usize,
+        arrival: Arrival,
         tally: &Arc<Tally>,
     ) -> Result<Crowd> {
         tally.live.store(0, SeqCst);
         let mut tasks = JoinSet::new();
-        let gate = Arc::new(Semaphore::new(at_once));
+        let gate = Arc::new(Semaphore::new(match arrival {
+            Arrival::Orderly(at_once) => at_once,
+            Arrival::Storm => count,
+        }));
         for number in 0..count {
             let speaker = match service {
                 Service::Edge { scope, seats } => {
@@ -63,6 +83,7 @@ impl Crowd {
             };
             let (gate, tally) = (gate.clone(), tally.clone());
             tasks.spawn(async move {
+                arrival.wait().await;
                 if let Err(error) = follow(address, speaker, &gate, &tally).await {
                     tally.fault(format!("connection {number}: {error}"));
                 }

@@ -29,15 +29,15 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use wire::Scope;
 
-use crate::crowd::{Crowd, Service};
+use crate::crowd::{Arrival, Crowd, Service};
 use crate::phases::{Laggards, Window};
 use crate::process::Server;
 use crate::publisher::{Publisher, Store, seconds};
 use crate::report::{Report, SUBJECT};
 use crate::tally::Tally;
 
-/// Connections that are made at a time, at first. All come back at once.
-const AT_ONCE: usize = 256;
+/// Connections that are made at a time, at first.
+const ORDERLY: Arrival = Arrival::Orderly(256);
 /// Commits that are missed by those who were cut.
 const MISSED: u64 = 20;
 /// The names of the rows beside the subject's.
@@ -48,7 +48,7 @@ const STOPPED: &str = "edge-server, readers stopped";
 #[derive(Parser, Debug, Clone)]
 struct Options {
     /// The edge-server to measure
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", default_value = "target/release/edge-server")]
     edge: PathBuf,
     /// The nats-server to measure beside it
     #[arg(long, value_name = "PROGRAM")]
@@ -71,6 +71,9 @@ struct Options {
     /// The steady rate, as a share of what the slower server carries at most
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     share: f64,
+    /// Milliseconds from the last connection to the look at the memory: more than a heartbeat
+    #[arg(long, value_name = "N", default_value_t = 2_500)]
+    settle_ms: u64,
     /// Where the report goes; standard output, if absent
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -172,7 +175,8 @@ async fn followers_of_edge(options: &Options, rate: f64, report: &mut Report) ->
         say(&format!("a stopped reader has what the server has: {story:?}"));
     }
 
-    report.table("return of all", "s", format!("{readers} connections, cut at once, come back at once"));
+    report.table("return of all", "s", format!("{readers} connections, all cut, come back after 0.2 to 0.4 s"));
+    report.table("return of all, the server's part", "s of a core", format!("{readers} connections"));
     report.table("return of all, how", "connections", format!("{MISSED} commits were missed, and replayed"));
     for _ in 0..options.windows {
         let Running { server, service, tally, crowd, publisher } = running;
@@ -182,6 +186,7 @@ async fn followers_of_edge(options: &Options, rate: f64, report: &mut Report) ->
         let all = readers as u64 * MISSED;
         ensure!(returned.values == all || returned.reset > 0, "{} of {all} missed values came", returned.values);
         report.sample("return of all", SUBJECT, returned.took);
+        report.sample("return of all, the server's part", SUBJECT, returned.cpu);
         report.sample("return of all, how", SUBJECT, returned.replayed as f64);
         report.sample("return of all, how", "all", readers as f64);
         running = Running { server, service, tally, crowd, publisher };
@@ -228,10 +233,9 @@ async fn begin(
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = server.resident()?;
     let began = Instant::now();
-    let crowd = Crowd::gather(server.stream, &service, options.connections, AT_ONCE, &tally).await?;
+    let crowd = Crowd::gather(server.stream, &service, options.connections, ORDERLY, &tally).await?;
     let took = seconds(began);
-    // Until every connection has been idle for a heartbeat.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    tokio::time::sleep(Duration::from_millis(options.settle_ms)).await;
     crowd.check()?;
     let each = (server.resident()? - before) as f64 / options.connections as f64;
     say(&format!("{} connections in {took:.1} s, {each:.0} bytes each", options.connections));
@@ -274,4 +278,35 @@ async fn window(options: &Options, running: Running, rate: f64, row: &str, repor
 
 fn say(line: &str) {
     eprintln!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server as cargo built it beside this test.
+    fn edge_server() -> PathBuf {
+        let program = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("edge-server");
+        assert!(program.is_file(), "{} is missing: build it by `cargo build -p edge-server`", program.display());
+        program
+    }
+
+    /// Red when a value is lost or comes twice, a stopped reader ends with a wrong value or holds up the others, or who
+    /// comes back is not served from the ring.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_reader_gets_every_value_and_all_come_back_from_the_ring() {
+        let _chosen = rustls::crypto::ring::default_provider().install_default();
+        let mut options = Options::parse_from(["fanout", "--connections", "200", "--seconds", "1", "--windows", "1"]);
+        options = Options { edge: edge_server(), stopped: 2, settle_ms: 0, share: 0.2, ..options };
+        let report = serde_json::to_value(measure(&options).await.unwrap()).unwrap();
+        let environments = report["environments"].as_object().unwrap();
+        assert_eq!(environments["return of all, how"]["rows"][0]["samples"][0], 200.0, "{report:#}");
+        for (table, environment) in environments {
+            for row in environment["rows"].as_array().unwrap() {
+                let sample = row["samples"][0].as_f64().unwrap();
+                // The memory of so few may have been there before.
+                assert!(sample > 0.0 || table == "memory of a connection", "{table}: {row}");
+            }
+        }
+    }
 }

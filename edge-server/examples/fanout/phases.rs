@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio::sync::{Semaphore, watch};
 use wire::{Position, Scope};
 
-use crate::crowd::{Crowd, Service};
+use crate::crowd::{Arrival, Crowd, Service};
 use crate::laggard::{self, Laggard, Order, Story};
 use crate::process::Server;
 use crate::publisher::{Publisher, on_its_own};
@@ -162,13 +162,15 @@ impl Laggards {
 pub(crate) struct Returned {
     /// Seconds from the cut until every connection was vouched for again.
     pub(crate) took: f64,
+    /// Seconds of the server's processor time in it.
+    pub(crate) cpu: f64,
     pub(crate) replayed: u64,
     pub(crate) reset: u64,
     /// Values that were missed and brought by the replay, of all readers.
     pub(crate) values: u64,
 }
 
-/// Cuts all, commits while nobody follows, and lets all come back at the same moment.
+/// Cuts all, commits while nobody follows, and lets all come back.
 pub(crate) async fn reconnect(
     server: &Server,
     service: &Service,
@@ -179,15 +181,18 @@ pub(crate) async fn reconnect(
     missed: u64,
 ) -> Result<(Crowd, Publisher, Returned)> {
     tally.clear();
+    let cpu = server.cpu()?;
     let began = Instant::now();
     crowd.cut().await;
     for _ in 0..missed {
         publisher.publish(tally.now())?;
     }
-    let crowd = Crowd::gather(server.stream, service, readers, readers, tally).await?;
+    let crowd = Crowd::gather(server.stream, service, readers, Arrival::Storm, tally).await?;
     let took = began.elapsed().as_secs_f64();
+    let cpu = server.cpu()? - cpu;
     let returned = Returned {
         took,
+        cpu,
         replayed: tally.replayed.load(SeqCst),
         reset: tally.reset.load(SeqCst),
         values: tally.values.load(SeqCst),

@@ -56,7 +56,7 @@ function LateItem({ page }: { page: Page }) {
   const hint =
     late &&
     `${count(late.count)} changes of the last minute: from when the server observed a prop at its upstream to this page's ` +
-      `callback, the time in which a commit collects (50 ms) included. The two clocks are compared to within ${milliseconds(late.within)}.`;
+      `callback; the rest of the board and the 50 ms in which a commit collects are in it. The two clocks are compared to within ${milliseconds(late.within)}.`;
   return (
     <div title={hint}>
       <dt>Observed to here</dt>
