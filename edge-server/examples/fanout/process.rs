@@ -60,9 +60,13 @@ impl Server {
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Server { child, stream, commits };
         let began = Instant::now();
-        while TcpStream::connect(stream).is_err() {
+        // One port opens before the other.
+        while TcpStream::connect(stream).and(TcpStream::connect(commits)).is_err() {
             if server.child.try_wait()?.is_some() || began.elapsed() > Duration::from_secs(10) {
-                bail!("nats-server does not listen on {stream}; its configuration is {}", config.display());
+                bail!(
+                    "nats-server does not listen on {stream} and {commits}; its configuration is {}",
+                    config.display()
+                );
             }
             thread::sleep(Duration::from_millis(20));
         }
