@@ -1,12 +1,14 @@
 //! The socket of one connection: moves messages between axum and a session, and gives up on a reader that stopped.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
+use metrics::Counter;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use wire::{Body, CloseCode, Codec, Found};
 
 use crate::app::{Edge, raised};
@@ -22,6 +24,17 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long after a drain clients come back, in milliseconds, and over how much more they spread.
 const DRAIN_AFTER_MS: u32 = 200;
 const DRAIN_JITTER_MS: u32 = 2_000;
+
+/// What is counted of each frame: looked up by its name once, not each time.
+struct Sent {
+    frames: Counter,
+    bytes: Counter,
+}
+
+static SENT: LazyLock<Sent> = LazyLock::new(|| Sent {
+    frames: metrics::counter!("edge_frames_sent_total"),
+    bytes: metrics::counter!("edge_bytes_sent_total"),
+});
 
 /// Why a connection's loop ended.
 enum End {
@@ -89,6 +102,9 @@ async fn converse(
     edge: &Arc<Edge>,
     draining: &mut watch::Receiver<bool>,
 ) -> End {
+    // Both live as long as the loop: a timer that is set anew for each frame is a good part of what a frame costs.
+    let mut drained = pin!(raised(draining));
+    let mut alarm = pin!(sleep_until(edge.instant(session.poll_timeout())));
     loop {
         // Before what waits is told: who may not read any more does not.
         if let Due::Close(violation) = session.wake(edge.clock_ms()) {
@@ -100,7 +116,10 @@ async fn converse(
         if let Err(end) = flush(socket, session).await {
             return end;
         }
-        let due = Instant::now() + Duration::from_millis(session.poll_timeout().saturating_sub(edge.clock_ms()));
+        let due = edge.instant(session.poll_timeout());
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
+        }
         tokio::select! {
             message = socket.recv() => {
                 let message = match message {
@@ -113,14 +132,14 @@ async fn converse(
                 }
             }
             () = mailbox.notify.notified() => {}
-            () = sleep_until(due) => {
+            () = &mut alarm => {
                 match session.wake(edge.clock_ms()) {
                     Due::Nothing => {}
                     Due::Heartbeat => beat(session, mailbox, edge),
                     Due::Close(violation) => return End::Close(violation),
                 }
             }
-            () = raised(draining) => {
+            () = &mut drained => {
                 for (sid, waiting) in mailbox.take() {
                     session.tell(sid, waiting);
                 }
@@ -200,8 +219,8 @@ fn beat(session: &mut Session, mailbox: &Mailbox, edge: &Edge) {
 
 async fn flush(socket: &mut WebSocket, session: &mut Session) -> Result<(), End> {
     while let Some(bytes) = session.poll() {
-        metrics::counter!("edge_frames_sent_total").increment(1);
-        metrics::counter!("edge_bytes_sent_total").increment(bytes.len() as u64);
+        SENT.frames.increment(1);
+        SENT.bytes.increment(bytes.len() as u64);
         let message = match session.codec() {
             Codec::Postcard => Message::Binary(bytes),
             // The JSON codec writes UTF-8.
