@@ -26,6 +26,7 @@ const CACHE: Record<keyof CacheOptions, boolean> = {
   timeout: true,
   prefetch: false,
   WebSocket: false,
+  share: false,
   clock: false,
   watchMemory: false,
   persist: false,
@@ -60,6 +61,9 @@ const INVALIDATION: Record<keyof Invalidation, boolean> = {
 export function checkCacheOptions(options: CacheOptions): void {
   checkOptions("", options, CACHE);
   whole("retries", options.retries);
+  if (![undefined, false, "auto", "worker", "leader"].includes(options.share)) {
+    throw new CacheError("argument", `\`share\` must be \`auto\`, \`worker\`, \`leader\` or false, not ${String(options.share)}`);
+  }
   for (const name of ["fetcher", "fetcherMany", "fetch"] as const) {
     const given: unknown = options[name];
     if (given === undefined || typeof given === "function") continue;

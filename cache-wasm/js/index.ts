@@ -10,6 +10,11 @@ export type { Handle } from "./handle.js";
 export { ConsolidatedCacheManager, DEFAULT_CATEGORIES } from "./manager.js";
 export type * from "./types.js";
 
+/** Whether a connection may be one of many tabs: in a page, and where it is the platform's own. */
+function isSharing({ url, share, WebSocket }: CacheOptions): boolean {
+  return url !== undefined && share !== false && WebSocket === undefined && typeof document !== "undefined";
+}
+
 /**
  * Loads the WebAssembly module, once a page, and creates a cache.
  *
@@ -18,7 +23,8 @@ export type * from "./types.js";
 export async function createCache(options: CacheOptions = {}): Promise<ConsolidatedCacheManager> {
   // What takes up an earlier visit comes while the module does.
   if (options.persist) import("./persist.js").catch(() => {});
-  const cache = new ConsolidatedCacheManager(await loadModule(), options);
+  const shared = isSharing(options) ? import("./shared.js").catch(() => undefined) : undefined;
+  const cache = new ConsolidatedCacheManager(await loadModule(), options, (await shared)?.Shared);
   await cache.open();
   return cache;
 }

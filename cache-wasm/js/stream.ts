@@ -3,9 +3,13 @@
 import { text } from "./arguments.js";
 import { CacheError } from "./errors.js";
 import type { Mirror } from "./mirror.js";
-import { Socket } from "./socket.js";
+import type { Shared, SharedEvents } from "./shared.js";
+import { PLATFORM, Socket, type Transport } from "./socket.js";
 import { Alarm } from "./timers.js";
-import type { CacheOptions, ChangeListener, StreamState } from "./types.js";
+import type { CacheOptions, ChangeListener, SharingStats, StreamState } from "./types.js";
+
+/** Makes a connection that an origin's tabs share. */
+export type Share = new (url: string, options: CacheOptions, events: SharedEvents) => Shared;
 
 interface Subscription {
   stream: number;
@@ -26,23 +30,64 @@ export class Stream {
   readonly #host: StreamHost;
   readonly #subscriptions = new Set<Subscription>();
   readonly #alarm: Alarm;
-  readonly #socket: Socket | undefined;
+  readonly #socket: Transport | undefined;
+  readonly #shared: Shared | undefined;
+  /** The page is frozen, or left. */
+  #isAsleep = false;
+  /** A connection was asked for meanwhile. */
+  #isWanted = false;
   /** For marks: one message. */
   message = (bytes: Uint8Array) => this.input((now) => this.#mirror.core.message(bytes, now));
 
   /** Without a `base`, and where there is no WebSocket, nothing can be followed. */
-  constructor(mirror: Mirror, base: string | undefined, given: CacheOptions["WebSocket"], host: StreamHost) {
+  constructor(mirror: Mirror, base: string | undefined, options: CacheOptions, host: StreamHost, share: Share | undefined) {
     const { core, clock } = mirror;
     this.#mirror = mirror;
     this.#host = host;
     this.#alarm = new Alarm(clock, () => this.input((now) => core.woke(now)));
-    const create = given ?? (globalThis as { WebSocket?: CacheOptions["WebSocket"] }).WebSocket;
+    const create = options.WebSocket ?? PLATFORM;
     if (base === undefined || create === undefined) return;
-    this.#socket = new Socket(`${base.replace(/^http/, "ws")}/v1/stream`, create, {
+    const url = `${base.replace(/^http/, "ws")}/v1/stream`;
+    const events: SharedEvents = {
       opened: () => this.input((now) => core.opened(now)),
       message: (bytes) => this.message(bytes),
       closed: (code) => this.input((now) => core.closed(code, now)),
-    });
+      moved: () => {
+        events.closed(undefined);
+        this.input((now) => core.online(now));
+      },
+    };
+    this.#shared = share && new share(url, options, events);
+    this.#socket = this.#shared ?? new Socket(url, events, create);
+  }
+
+  /** How the connection is shared. */
+  get sharing(): SharingStats {
+    return { ...(this.#shared?.stats ?? { by: "own", tabs: 1 }) };
+  }
+
+  /**
+   * The page is frozen, or left, perhaps for the back/forward cache: reads of followed scopes end now, because nothing is
+   * heard any more, and the connection goes, because with it a page is not kept.
+   */
+  sleep(): void {
+    if (this.#isAsleep || this.#mirror.closed !== undefined) return;
+    const { core } = this.#mirror;
+    const isConnected = core.pollTimeout() !== undefined;
+    this.#isAsleep = true;
+    if (this.#shared !== undefined) this.#shared.rest();
+    else this.#socket?.close(1000, "the page sleeps");
+    if (isConnected) this.input((now) => core.closed(undefined, now));
+    else this.settle();
+  }
+
+  /** The page is back: where it was, the stream goes on. */
+  wake(): void {
+    if (!this.#isAsleep) return this.input((now) => this.#mirror.core.woke(now));
+    this.#isAsleep = false;
+    if (this.#isWanted) this.#socket?.open();
+    this.#isWanted = false;
+    this.input((now) => this.#mirror.core.online(now));
   }
 
   /** Follows a scope; the returned function ends it. */
@@ -79,7 +124,8 @@ export class Stream {
     for (let output = poll(); output !== undefined; output = poll()) {
       switch (output[0]) {
         case "connect":
-          this.#socket?.open();
+          if (this.#isAsleep) this.#isWanted = true;
+          else this.#socket?.open();
           break;
         case "send":
           this.#socket?.send(output[1]);
@@ -102,7 +148,8 @@ export class Stream {
         }
       }
     }
-    this.#alarm.set(this.#mirror.call(() => core.pollTimeout()));
+    // Who sleeps does not wake for it.
+    this.#alarm.set(this.#isAsleep ? undefined : this.#mirror.call(() => core.pollTimeout()));
     this.#host.spoke();
     news.tell();
   }
@@ -112,6 +159,7 @@ export class Stream {
     this.#alarm.set(undefined);
     this.#subscriptions.clear();
     this.#socket?.close(1000, "the cache was closed");
+    this.#shared?.rest();
   }
 
   #tellScopes(): void {

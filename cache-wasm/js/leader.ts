@@ -1,0 +1,213 @@
+/**
+ * Where there is no SharedWorker: the tab that holds a lock runs the relay, the others reach it by channels. When it goes,
+ * the lock passes on, and everybody comes back to the new one. A tab that leads and does not answer, because it is frozen,
+ * has the lock taken from it: two relays at a time do no harm, each is honest to its own tabs.
+ */
+
+import { type Down, type RelayCore, RelayHost, type Seat, type Up } from "./relay-host.js";
+import { type SharedEvents, SILENT, type Way } from "./shared.js";
+import { later } from "./timers.js";
+import { Tunnel, type TunnelEvents } from "./tunnel.js";
+
+type Events = TunnelEvents & SharedEvents;
+
+/** How long the tab that leads may take to answer, in milliseconds. */
+const ANSWER_MS = 1_000;
+/** What tabs say to each other, which those of another version of this file would not understand. */
+const VERSION = 1;
+
+/** On the channel of all: this tab leads from now on; this tab wants a seat. */
+type Word = ["leads"] | ["seat", tab: string];
+
+export class Led implements Way {
+  readonly #url: string;
+  readonly #token: string | undefined;
+  readonly #name: string;
+  readonly #me = `${Math.random()}`;
+  readonly #tunnel: Tunnel;
+  readonly #events: Events;
+  readonly #failed: (isWanted: boolean) => void;
+  readonly #became: (by: "leader" | "follower") => void;
+  #host: RelayHost | undefined;
+  #all: BroadcastChannel | undefined;
+  #own: BroadcastChannel | undefined;
+  /** The tabs that have seats here, and how each seat ends. */
+  readonly #seats = new Map<string, () => void>();
+  #isSeated = false;
+  #release = () => {};
+  #unwait = () => {};
+
+  constructor(
+    url: string,
+    token: string | undefined,
+    events: Events,
+    failed: (isWanted: boolean) => void,
+    became: (by: "leader" | "follower") => void,
+  ) {
+    this.#url = url;
+    this.#token = token;
+    this.#name = `cache-wasm/relay/${VERSION}/${JSON.stringify([url, token])}`;
+    this.#events = events;
+    this.#tunnel = new Tunnel(events);
+    this.#failed = failed;
+    this.#became = became;
+    became("follower");
+  }
+
+  open(): void {
+    this.#tunnel.open();
+    if (this.#all === undefined) this.#start();
+    if (!this.#isSeated) this.#ask();
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#tunnel.send(bytes);
+  }
+
+  close(code: number): void {
+    this.#tunnel.close();
+    // Of a tab that is gone nothing is heard: the next connection begins with whether anybody answers.
+    if (code === SILENT) this.#leave();
+  }
+
+  rest(): void {
+    this.#unwait();
+    this.#tunnel.close();
+    this.#leave();
+    this.#resign();
+    this.#release();
+    this.#all?.close();
+    this.#own?.close();
+    this.#all = this.#own = undefined;
+  }
+
+  #start(): void {
+    const all = new BroadcastChannel(this.#name);
+    const own = new BroadcastChannel(`${this.#name}/${this.#me}`);
+    this.#all = all;
+    this.#own = own;
+    all.onmessage = ({ data }: MessageEvent<Word>) => {
+      if (data[0] === "seat") this.#seat(data[1]);
+      else this.#moved();
+    };
+    own.onmessage = ({ data }: MessageEvent<Down>) => {
+      if (this.#host === undefined) this.#heard(data, (up) => own.postMessage(up));
+    };
+    this.#queue({});
+  }
+
+  /** Asks whoever leads for a seat. */
+  #ask(): void {
+    this.#unwait();
+    if (this.#host !== undefined) return this.#sit(this.#host);
+    this.#all?.postMessage(["seat", this.#me] satisfies Word);
+    this.#unwait = later(() => this.#queue({ steal: true }), ANSWER_MS);
+  }
+
+  #heard(down: Down, post: (up: Up) => void): void {
+    if (down[0] !== "ready") return this.#tunnel.take(down);
+    if (this.#isSeated) return;
+    this.#unwait();
+    this.#isSeated = true;
+    this.#tunnel.attach(post);
+  }
+
+  /** The relay is this tab's. */
+  #sit(host: RelayHost): void {
+    let seat: Seat | undefined;
+    // What it says is heard as from another tab: not within the call that brought it about.
+    const heard = (down: Down) => queueMicrotask(() => this.#host === host && this.#heard(down, (up) => seat!.take(up)));
+    seat = host.seat(heard);
+  }
+
+  /** Another tab leads: what came of the one before is over. */
+  #moved(): void {
+    if (this.#host !== undefined) this.#resign();
+    this.#leave();
+    if (!this.#tunnel.isWanted) return;
+    this.#tunnel.close();
+    this.#events.moved();
+  }
+
+  /** Gives the seat up, if there is one. */
+  #leave(): void {
+    if (this.#isSeated && this.#host === undefined) this.#own?.postMessage(["leave"] satisfies Up);
+    this.#isSeated = false;
+    this.#tunnel.detach();
+  }
+
+  #queue(how: { steal?: boolean }): void {
+    this.#release();
+    const waiting = new AbortController();
+    const given = new Promise<void>((resolve) => {
+      this.#release = () => {
+        waiting.abort();
+        resolve();
+      };
+    });
+    const { signal } = waiting;
+    const held = async () => {
+      await this.#lead(signal);
+      await given;
+    };
+    navigator.locks.request(this.#name, how.steal === true ? how : { signal }, held).catch((error: unknown) => {
+      if (signal.aborted) return;
+      if ((error as Partial<Error>).name === "AbortError") {
+        // It was taken away.
+        if (this.#host !== undefined) this.#moved();
+        return this.#queue({});
+      }
+      const { isWanted } = this.#tunnel;
+      this.rest();
+      this.#failed(isWanted);
+    });
+  }
+
+  async #lead(signal: AbortSignal): Promise<void> {
+    // @ts-ignore: written by the build beside this file's output
+    const { default: start, Relay } = (await import("./relay/relay.js")) as {
+      default: () => Promise<unknown>;
+      Relay: new (token?: string) => RelayCore;
+    };
+    await start();
+    if (signal.aborted) return;
+    this.#leave();
+    this.#host = new RelayHost(new Relay(this.#token), this.#url);
+    this.#became("leader");
+    this.#all!.postMessage(["leads"] satisfies Word);
+    if (!this.#tunnel.isWanted) return;
+    this.#tunnel.close();
+    this.#events.moved();
+  }
+
+  #seat(tab: string): void {
+    if (this.#host === undefined) return;
+    this.#end(tab);
+    const channel = new BroadcastChannel(`${this.#name}/${tab}`);
+    const seat = this.#host.seat((down) => channel.postMessage(down));
+    channel.onmessage = ({ data }: MessageEvent<Up>) => {
+      if (data[0] === "leave") this.#end(tab);
+      else seat.take(data);
+    };
+    this.#seats.set(tab, () => {
+      seat.take(["leave"]);
+      channel.close();
+    });
+  }
+
+  /** A tab's seat is free again. */
+  #end(tab: string): void {
+    this.#seats.get(tab)?.();
+    this.#seats.delete(tab);
+  }
+
+  #resign(): void {
+    this.#host?.shut();
+    this.#host = undefined;
+    for (const end of this.#seats.values()) end();
+    this.#seats.clear();
+    this.#isSeated = false;
+    this.#tunnel.detach();
+    this.#became("follower");
+  }
+}
