@@ -124,6 +124,11 @@ export class Led implements Way {
   #moved(): void {
     if (this.#host !== undefined) this.#resign();
     this.#leave();
+    this.#begin();
+  }
+
+  /** A connection that is wanted begins anew. */
+  #begin(): void {
     if (!this.#tunnel.isWanted) return;
     this.#tunnel.close();
     this.#events.moved();
@@ -171,13 +176,14 @@ export class Led implements Way {
     };
     await start();
     if (signal.aborted) return;
+    const wasSeated = this.#isSeated;
+    this.#unwait();
     this.#leave();
     this.#host = new RelayHost(new Relay(this.#token), this.#url);
     this.#became("leader");
     this.#all!.postMessage(["leads"] satisfies Word);
-    if (!this.#tunnel.isWanted) return;
-    this.#tunnel.close();
-    this.#events.moved();
+    if (wasSeated) this.#begin();
+    else this.#sit(this.#host);
   }
 
   #seat(tab: string): void {

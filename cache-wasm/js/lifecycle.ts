@@ -14,17 +14,21 @@ export function watchLifecycle(events: LifecycleEvents): () => void {
   const target = globalThis as Partial<Pick<Window, "addEventListener" | "removeEventListener">>;
   if (typeof document === "undefined" || target.addEventListener === undefined) return () => {};
   const woke = () => events.woke();
+  // A page that is left is hidden after it was told to sleep.
+  const shown = () => {
+    if (document.visibilityState !== "hidden") events.woke();
+  };
   const online = () => events.online();
   const sleeps = () => events.sleeps();
   const page = target as Window;
-  document.addEventListener("visibilitychange", woke);
+  document.addEventListener("visibilitychange", shown);
   document.addEventListener("resume", woke);
   page.addEventListener("pageshow", woke);
   page.addEventListener("online", online);
   document.addEventListener("freeze", sleeps);
   page.addEventListener("pagehide", sleeps);
   return () => {
-    document.removeEventListener("visibilitychange", woke);
+    document.removeEventListener("visibilitychange", shown);
     document.removeEventListener("resume", woke);
     page.removeEventListener("pageshow", woke);
     page.removeEventListener("online", online);

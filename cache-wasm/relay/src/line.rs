@@ -161,7 +161,9 @@ impl Line {
             self.settle(told);
             return Then::Done;
         }
-        if !ask.is_own && here.is_some_and(|here| here.epoch == at.epoch) {
+        // One that was made before the stream went on in another epoch asks for nobody any more.
+        let is_own = ask.is_own && ask.since.map(|since| since.epoch) == here.map(|here| here.epoch);
+        if !is_own && here.is_some_and(|here| here.epoch == at.epoch) {
             // Those who stand at the cursor lost nothing: for them the server is asked once more.
             for member in &mut self.members {
                 if let Phase::Waiting { is_lost, .. } = &mut member.phase {
