@@ -21,7 +21,7 @@ export interface RelayCore {
   join(tab: number, now: number): void;
   leave(tab: number, now: number): void;
   acknowledged(tab: number, messages: number, bytes: number): void;
-  tabMessage(tab: number, bytes: Uint8Array): void;
+  tabMessage(tab: number, bytes: Uint8Array, now: number): void;
   opened(now: number): void;
   message(bytes: Uint8Array, now: number): void;
   closed(code: number | undefined): void;
@@ -104,9 +104,9 @@ export class RelayHost {
     if (tab === undefined || up[1] !== connection) return;
     switch (up[0]) {
       case "send":
-        this.#do(() => {
+        this.#do((now) => {
           this.#relay.acknowledged(tab, up[3], up[4]);
-          this.#relay.tabMessage(tab, up[2]);
+          this.#relay.tabMessage(tab, up[2], now);
         });
         break;
       case "processed":

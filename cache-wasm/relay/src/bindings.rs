@@ -57,8 +57,8 @@ impl Relay {
 
     /// A tab sent a message.
     #[wasm_bindgen(js_name = tabMessage)]
-    pub fn tab_message(&mut self, tab: TabId, bytes: &[u8]) {
-        self.0.tab_message(tab, bytes);
+    pub fn tab_message(&mut self, tab: TabId, bytes: &[u8], now: f64) {
+        self.0.tab_message(tab, bytes, now);
     }
 
     /// The socket is open.

@@ -35,7 +35,7 @@ use wire::{ClientFrame, CloseCode, Codec, Position, Scope, ServerHead, Span, Sub
 
 use crate::line::{Line, Member, Teller, Then, Told};
 use crate::tab::Tab;
-pub use crate::tab::{SILENT_MAX, UNACKNOWLEDGED_MAX};
+pub use crate::tab::{SILENT_HEARTBEATS, SILENT_MS, UNACKNOWLEDGED_MAX};
 
 /// A tab's connection, by a number that is never given twice.
 pub type TabId = u32;
@@ -44,7 +44,7 @@ pub type TabId = u32;
 const SCOPES_MAX: usize = SUBSCRIPTIONS_MAX as usize - 1;
 /// How long the server may be silent before its welcome, in milliseconds; and after it, in heartbeats.
 const GREETING_MS: f64 = 10_000.0;
-const SILENT_HEARTBEATS: f64 = 3.0;
+const SERVER_SILENT_HEARTBEATS: f64 = 3.0;
 
 /// What the shell is to do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Relay {
     /// A tab opens a connection.
     pub fn join(&mut self, id: TabId, now: f64) {
         self.end_if_silent(now);
-        self.tabs.push(Tab::new(id));
+        self.tabs.push(Tab::new(id, now));
         match self.server {
             Server::Off => self.connect(now),
             Server::Dialing { .. } => {}
@@ -149,10 +149,11 @@ impl Relay {
     }
 
     /// A tab sent a message.
-    pub fn tab_message(&mut self, id: TabId, bytes: &[u8]) {
+    pub fn tab_message(&mut self, id: TabId, bytes: &[u8], now: f64) {
         let is_open = matches!(self.server, Server::Open { .. });
         let Some(tab) = self.tab(id).filter(|_| is_open) else { return };
-        tab.silent = 0;
+        tab.unanswered = 0;
+        tab.heard = now;
         let is_greeted = tab.is_greeted;
         match Codec::Postcard.decode_client(bytes) {
             Ok(ClientFrame::Hello { token, values }) if !is_greeted => self.hello(id, token.as_deref(), values),
@@ -218,7 +219,7 @@ impl Relay {
                 self.lines[place].reset(Position { epoch, offset }, &mut told);
                 self.tell(place, &told, None);
             }
-            ServerHead::Hb { echo, subs } => self.heartbeat(echo, &subs),
+            ServerHead::Hb { echo, subs } => self.heartbeat(echo, &subs, now),
             ServerHead::Bye { .. } => self.tell_all(bytes),
             ServerHead::Got { .. } => {}
         }
@@ -235,7 +236,7 @@ impl Relay {
         let until = match &self.server {
             Server::Off => return,
             Server::Dialing { since } => since + GREETING_MS,
-            Server::Open { welcome: Some(welcome), heard } => heard + SILENT_HEARTBEATS * welcome.hb_ms,
+            Server::Open { welcome: Some(welcome), heard } => heard + SERVER_SILENT_HEARTBEATS * welcome.hb_ms,
             Server::Open { welcome: None, heard } => heard + GREETING_MS,
         };
         if now >= until {
@@ -315,7 +316,7 @@ impl Relay {
         self.send(&ClientFrame::Sub { id, scope, since, stamp });
     }
 
-    fn heartbeat(&mut self, echo: Option<u64>, subs: &[(SubRef, Span)]) {
+    fn heartbeat(&mut self, echo: Option<u64>, subs: &[(SubRef, Span)], now: f64) {
         if self.owes_pong {
             self.pong();
         }
@@ -335,8 +336,14 @@ impl Relay {
             self.tell(place, &told, None);
             self.go_on(place, then);
         }
+        let hb_ms = match &self.server {
+            Server::Open { welcome: Some(welcome), .. } => welcome.hb_ms,
+            _ => 0.0,
+        };
+        let patience = SILENT_MS.max(SILENT_HEARTBEATS * hb_ms);
         let beat = |tab: &mut Tab| {
-            tab.silent += 1;
+            tab.unanswered += 1;
+            tab.is_silent = now - tab.heard > patience;
             (tab.id, echo.and_then(|echo| tab.echo(echo)))
         };
         let beats: Vec<(TabId, Option<u64>)> = self.tabs.iter_mut().map(beat).collect();
@@ -350,7 +357,7 @@ impl Relay {
 
     /// Answers the heartbeat once every tab has that answered the one before: so one stamp covers all of theirs.
     fn answer_heartbeat(&mut self) {
-        if self.owes_pong && !self.tabs.iter().any(|tab| tab.silent == 1) {
+        if self.owes_pong && !self.tabs.iter().any(|tab| tab.unanswered == 1) {
             self.pong();
         }
     }

@@ -9,8 +9,10 @@ use crate::TabId;
 pub const UNACKNOWLEDGED_MAX: usize = 1024 * 1024;
 /// What a message costs beside its bytes.
 const MESSAGE_BYTES: usize = 64;
-/// Heartbeats that a tab may leave unanswered, as a server has it.
-pub const SILENT_MAX: u32 = 4;
+/// How long a tab may be silent, in heartbeats and in milliseconds, the longer of the two, as a server has it.
+pub const SILENT_HEARTBEATS: f64 = 4.0;
+/// See [`SILENT_HEARTBEATS`].
+pub const SILENT_MS: f64 = 10_000.0;
 /// Stamps of a tab that wait for the server's word. Of more, the oldest are of no use.
 const STAMPS_MAX: usize = 16;
 
@@ -20,8 +22,12 @@ pub(crate) struct Tab {
     pub(crate) id: TabId,
     /// Whether it said hello.
     pub(crate) is_greeted: bool,
-    /// Heartbeats since it was last heard.
-    pub(crate) silent: u32,
+    /// Heartbeats since it was last heard. Several may come at once.
+    pub(crate) unanswered: u32,
+    /// When it was last heard.
+    pub(crate) heard: f64,
+    /// It was silent for too long.
+    pub(crate) is_silent: bool,
     unacknowledged: usize,
     /// More waited for it than may: what came after that was not sent.
     is_full: bool,
@@ -32,8 +38,18 @@ pub(crate) struct Tab {
 }
 
 impl Tab {
-    pub(crate) fn new(id: TabId) -> Tab {
-        Tab { id, is_greeted: false, silent: 0, unacknowledged: 0, is_full: false, stamps: VecDeque::new(), echo: None }
+    pub(crate) fn new(id: TabId, now: f64) -> Tab {
+        Tab {
+            id,
+            is_greeted: false,
+            unanswered: 0,
+            heard: now,
+            is_silent: false,
+            unacknowledged: 0,
+            is_full: false,
+            stamps: VecDeque::new(),
+            echo: None,
+        }
     }
 
     /// A stamp came, when `sent` was the last one that had gone to the server: that one cannot vouch for it, because the
@@ -66,7 +82,7 @@ impl Tab {
 
     /// Whether its connection is to end.
     pub(crate) fn is_slow(&self) -> bool {
-        self.is_full || self.silent > SILENT_MAX
+        self.is_full || self.is_silent
     }
 
     /// It has processed so many messages, of so many bytes together.

@@ -96,7 +96,7 @@ fn tabs_of_another_token_do_not_share() {
 #[test]
 fn what_is_no_frame_ends_the_connection_that_it_came_over_and_no_other() {
     let (mut world, a, b) = World::following();
-    world.relay.tab_message(a, b"\xff\xff");
+    world.relay.tab_message(a, b"\xff\xff", 0.0);
     world.settle();
     assert_eq!(world.asked, [Output::Closed(a, Some(4009))]);
     world.change(10, 11);

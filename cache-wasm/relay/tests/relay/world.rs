@@ -100,7 +100,7 @@ impl World {
     }
 
     pub(crate) fn tab(&mut self, tab: TabId, frame: &ClientFrame) {
-        self.relay.tab_message(tab, &Codec::Postcard.encode_client(frame).unwrap());
+        self.relay.tab_message(tab, &Codec::Postcard.encode_client(frame).unwrap(), self.now);
         self.settle();
     }
 
