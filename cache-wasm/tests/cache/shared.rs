@@ -40,6 +40,8 @@ enum Step {
     Lose,
     Dial,
     Advance(f64),
+    /// A timer goes off, or the page is shown. One in the background may wait for that for long.
+    Woke(usize),
     Follow(usize, usize),
     Unfollow(usize, usize),
     Read(usize, u16, usize, Lag),
@@ -73,7 +75,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(Step::Duplicate),
         1 => Just(Step::Lose),
         5 => Just(Step::Dial),
-        4 => (0.0..1_200.0).prop_map(Step::Advance),
+        8 => (0.0..1_800.0).prop_map(Step::Advance),
+        2 => (0..TABS).prop_map(Step::Woke),
         4 => (0..TABS, scope.clone()).prop_map(|(tab, of)| Step::Follow(tab, of)),
         2 => (0..TABS, scope).prop_map(|(tab, of)| Step::Unfollow(tab, of)),
         18 => (0..TABS, 0u16..2, 0..KEYS.len(), lag).prop_map(|(tab, into, of, lag)| Step::Read(tab, into, of, lag)),
@@ -157,8 +160,9 @@ impl Walk {
             Step::Dial => self.dial(),
             Step::Advance(by) => {
                 self.now += by;
-                (0..TABS).for_each(|tab| self.input(tab, Input::Woke));
+                self.tabs.iter_mut().zip(CLOCKS).for_each(|(tab, clock)| tab.page.now = self.now + clock);
             }
+            Step::Woke(tab) => self.input(tab, Input::Woke),
             Step::Follow(tab, of) => self.follow(tab, of),
             Step::Unfollow(tab, of) => {
                 if let Some(stream) = self.tabs[tab].streams.remove(&of) {

@@ -125,6 +125,20 @@ fn who_is_ahead_of_the_server_is_reset_when_the_server_has_said_how_far_it_is() 
 }
 
 #[test]
+fn a_heartbeat_tells_nobody_that_nothing_happened_before_the_flow_told_of_it() {
+    let (mut world, _, b) = World::following();
+    world.sub(b, 2, Some("1:7"), 300);
+    let (id, _) = world.subs().remove(0);
+    world.sub_ok(id, Mode::Replayed, "1:7");
+    world.change(7, 9);
+    world.told(b);
+    // Ranges may overlap: of this one the change to 9 was told to who followed by then.
+    world.sub(b, 3, Some("1:8"), 300);
+    world.beat(None, 7, 11);
+    assert_eq!(world.heard(b), ["hb None"]);
+}
+
+#[test]
 fn a_position_of_another_epoch_is_reset_once_the_server_was_asked() {
     let (mut world, _, b) = World::following();
     world.sub(b, 2, Some("2:10"), 300);

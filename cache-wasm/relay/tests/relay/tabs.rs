@@ -58,8 +58,10 @@ fn a_lost_connection_is_lost_to_every_tab_with_the_code_that_it_had() {
     world.opened();
     world.welcome();
     world.hello(c);
-    world.sub(c, 9, Some("1:8"), 5);
-    assert_eq!(world.subs().last().and_then(|(_, since)| since.clone()), Some("1:8".into()));
+    world.told(c);
+    world.sub(c, 9, Some("1:10"), 5);
+    assert_eq!(world.heard(c), Vec::<String>::new(), "the server has not answered");
+    assert_eq!(world.subs().last().and_then(|(_, since)| since.clone()), Some("1:10".into()));
 }
 
 #[test]
