@@ -60,6 +60,15 @@ export async function rawContext(browser) {
       },
       freeze: () => send("Page.setWebLifecycleState", { state: "frozen" }),
       resume: () => send("Page.setWebLifecycleState", { state: "active" }),
+      /** It hangs, as in a long computation, until it may proceed. */
+      async pause() {
+        await send("Debugger.enable");
+        await send("Debugger.pause");
+      },
+      async proceed() {
+        await send("Debugger.resume");
+        await send("Debugger.disable");
+      },
     };
   }
 

@@ -7,7 +7,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { launch, until } from "../../e2e/browser.mjs";
 import { rawContext } from "../../e2e/raw.mjs";
-import { type Running, startEdge, stopAll } from "./servers.js";
+import { proxy, type Running, startEdge, stopAll } from "./servers.js";
 
 const SCOPE = "sport:test:values:";
 const LEASE_MS = 1_500;
@@ -81,7 +81,7 @@ function writing(): () => Promise<void> {
 
 interface Seen {
   /** What was read, each millisecond and after each change: the number, or nothing. */
-  reads: (number | undefined)[];
+  reads: (number | null)[];
   /** Where the page woke. */
   woke: number | undefined;
   purged: number;
@@ -94,11 +94,11 @@ interface Tab {
 }
 
 /** A tab that follows the scope, and notes what it reads. */
-async function open(): Promise<Page> {
+async function open(url = edge.url): Promise<Page> {
   const page = await context.newPage();
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.addInitScript(`for (const name of ${JSON.stringify(missing)}) delete globalThis[name]`);
-  await page.goto(edge.url);
+  await page.goto(url);
   await follow(page as Tab);
   return page;
 }
@@ -116,10 +116,12 @@ async function follow(page: Tab): Promise<void> {
     const cache = (window as any).__cache;
     const seen: Seen = { reads: [], woke: undefined, purged: 0 };
     const read = () => {
-      const n = cache.get("games", `${scope}n`)?.n;
+      const n = cache.get("games", `${scope}n`)?.n ?? null;
       if (seen.reads.at(-1) !== n || seen.reads.length === seen.woke) seen.reads.push(n);
     };
     (window as any).__seen = seen;
+    (window as any).__waits = 0;
+    cache.on("stream", (state: string) => ((window as any).__waits += state === "waiting" ? 1 : 0));
     cache.subscribe(
       scope,
       (change: any) => {
@@ -144,6 +146,7 @@ async function follow(page: Tab): Promise<void> {
 
 const seen = (page: Tab): Promise<Seen> => page.evaluate(() => (window as any).__seen);
 const stream = (page: Tab): Promise<any> => page.evaluate(() => (window as any).__cache.stats().stream);
+const state = (page: Tab) => page.evaluate(() => ({ waits: (window as any).__waits as number }));
 const sharing = async (page: Tab) => (await stream(page)).sharing;
 
 /** Waits until reads of the scope may hit. */
@@ -156,7 +159,7 @@ async function live(page: Tab): Promise<void> {
 async function reads(page: Tab, n: number): Promise<void> {
   await until(`the page reads ${n}`, () => seen(page), ({ reads }) => reads.at(-1) === n);
   const { reads: all, purged } = await seen(page);
-  const numbers = all.filter((read) => read !== undefined);
+  const numbers = all.filter((read) => read !== null);
   expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
   const { resets, gaps } = await stream(page);
   expect({ purged, resets, gaps }).toEqual({ purged: 0, resets: 0, gaps: 0 });
@@ -196,10 +199,11 @@ it("without any way to share each tab has a socket of its own", async () => {
 });
 
 describe("without SharedWorker a tab leads, and when it", () => {
-  it.each(["closes", "crashes", "freezes"])("%s the others go on without a missed change", async (how) => {
+  it.each(["closes", "crashes", "freezes", "hangs"])("%s the others go on without a missed change", async (how) => {
     missing = ["SharedWorker"];
-    const leader = how === "freezes" ? await openRaw() : await open();
-    const others = how === "freezes" ? [await openRaw(), await openRaw()] : [await open(), await open()];
+    const isRaw = how === "freezes" || how === "hangs";
+    const leader = isRaw ? await openRaw() : await open();
+    const others: Tab[] = isRaw ? [await openRaw(), await openRaw()] : [(await open()) as Tab, (await open()) as Tab];
     expect([await sharing(leader), await sharing(others[0]!)]).toEqual([
       { by: "leader", tabs: 3 },
       { by: "follower", tabs: 3 },
@@ -207,13 +211,19 @@ describe("without SharedWorker a tab leads, and when it", () => {
     expect(await sockets()).toBe(1);
     const stop = writing();
     await until("changes arrive", () => seen(others[0]!), ({ reads }) => reads.length > 5);
-    if ("freeze" in leader) await leader.freeze();
+    if ("freeze" in leader) await (how === "hangs" ? leader.pause() : leader.freeze());
     else if (how === "closes") await leader.close();
     else await leader.goto("chrome://crash").catch(() => {});
     const leads = async () => (await Promise.all(others.map(sharing))).map(({ by }) => by).toSorted();
     await until("another one leads", leads, (by) => by.join() === "follower,leader");
     await Promise.all(others.map(live));
     await stop();
+    if ("proceed" in leader && how === "hangs") {
+      // The lock was taken from it: it finds that out, and follows.
+      await leader.proceed();
+      await until("it follows", () => sharing(leader), ({ by, tabs }) => by === "follower" && tabs === 3);
+      others.push(leader);
+    }
     await Promise.all(others.map((page) => reads(page, written)));
     expect(await sockets()).toBe(1);
   });
@@ -234,7 +244,7 @@ describe.each(["worker", "leader", "own"])("with a connection by %s", (by) => {
     await page.resume();
     await reads(page, written);
     const { reads: all, woke } = await seen(page);
-    expect(all.slice(woke)).toEqual([undefined, written]);
+    expect(all.slice(woke)).toEqual([null, written]);
   });
 
   it("a page that comes back from the back/forward cache never shows the old value", async () => {
@@ -248,17 +258,28 @@ describe.each(["worker", "leader", "own"])("with a connection by %s", (by) => {
     await until("it comes out of the back/forward cache", isBack, (persisted) => persisted === true);
     await reads(page, written);
     const { reads: all, woke } = await seen(page);
-    expect(all.slice(woke)).toEqual([undefined, written]);
+    expect(all.slice(woke)).toEqual([null, written]);
     expect((await stream(page)).sharing.by).toBe(by);
   });
 
   it("a page that is online again does not wait to come back", async () => {
-    const page = await open();
-    await reads(page, await write());
-    await context.setOffline(true);
-    await new Promise((resolve) => setTimeout(resolve, LEASE_MS + 500));
-    await write();
-    await context.setOffline(false);
-    await reads(page, written);
+    const line = await proxy(edge.url);
+    try {
+      const page = await open(line.url);
+      await reads(page, await write());
+      line.block(true);
+      await until("it has tried several times", () => state(page), ({ waits }) => waits >= 4);
+      expect((await seen(page)).reads.at(-1)).toBe(null);
+      await write();
+      line.block(false);
+      await context.setOffline(true);
+      await context.setOffline(false);
+      const started = Date.now();
+      await reads(page, written);
+      // By itself it would have waited for 0.2 to 6.4 s.
+      expect(Date.now() - started).toBeLessThan(1_000);
+    } finally {
+      line.close();
+    }
   });
 });
