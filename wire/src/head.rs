@@ -1,4 +1,5 @@
-//! The beginning of a server's frame: what a relay must know of it, which is all but the values.
+//! Frames as a relay reads them: a client's whole, of a server's all but the values. Why one cannot be read is nobody's
+//! to see there, and the texts of that are left out.
 //!
 //! A relay passes change frames on under another number. It reads where they belong and leaves the rest as it is, so
 //! that its work does not grow with the values. Postcard alone is read so: there a frame is its fields in order.
@@ -8,8 +9,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::SERVER_FRAME_MAX;
-use crate::frame::{Limits, Mode, SubId, SubRef};
+use crate::codec::{CLIENT_FRAME_MAX, SERVER_FRAME_MAX};
+use crate::frame::{ClientFrame, Limits, Mode, SubId, SubRef};
 use crate::position::{Epoch, Offset, Span};
 
 /// A [`ServerFrame`](crate::ServerFrame) without items. The order of variants and fields is the same.
@@ -74,4 +75,18 @@ impl ServerHead {
         bytes.extend_from_slice(rest);
         bytes
     }
+}
+
+/// Reads a client's frame; `None` for what is none.
+pub fn read_client(bytes: &[u8]) -> Option<ClientFrame> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((frame, [])) if bytes.len() <= CLIENT_FRAME_MAX => Some(frame),
+        _ => None,
+    }
+}
+
+/// Writes a client's frame.
+pub fn write_client(frame: &ClientFrame) -> Vec<u8> {
+    // Postcard writes any frame into memory.
+    postcard::to_allocvec(frame).unwrap_or_default()
 }

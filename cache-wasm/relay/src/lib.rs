@@ -31,7 +31,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use wire::frame::SUBSCRIPTIONS_MAX;
-use wire::{ClientFrame, CloseCode, Codec, Position, Scope, ServerHead, Span, SubId, SubRef};
+use wire::head::{read_client, write_client};
+use wire::{ClientFrame, CloseCode, Position, Scope, ServerHead, Span, SubId, SubRef};
 
 use crate::line::{Line, Member, Teller, Then, Told};
 use crate::tab::Tab;
@@ -155,21 +156,21 @@ impl Relay {
         tab.unanswered = 0;
         tab.heard = now;
         let is_greeted = tab.is_greeted;
-        match Codec::Postcard.decode_client(bytes) {
-            Ok(ClientFrame::Hello { token, values }) if !is_greeted => self.hello(id, token.as_deref(), values),
-            Ok(ClientFrame::Sub { id: request, scope, since, stamp }) if is_greeted => {
+        match read_client(bytes) {
+            Some(ClientFrame::Hello { token, values }) if !is_greeted => self.hello(id, token.as_deref(), values),
+            Some(ClientFrame::Sub { id: request, scope, since, stamp }) if is_greeted => {
                 self.stamped(id, stamp);
                 self.sub(id, request, scope, since);
             }
-            Ok(ClientFrame::Unsub { id: request }) if is_greeted => {
+            Some(ClientFrame::Unsub { id: request }) if is_greeted => {
                 self.drop_members(|member| member.tab == id && member.id == request);
             }
-            Ok(ClientFrame::Pong { stamp }) if is_greeted => {
+            Some(ClientFrame::Pong { stamp }) if is_greeted => {
                 self.stamped(id, stamp);
                 self.answer_heartbeat();
             }
             // Values are read over HTTP. Who wants them otherwise is served by the server itself.
-            Ok(ClientFrame::Get { .. }) if is_greeted => self.end(id, Output::Alone(id)),
+            Some(ClientFrame::Get { .. }) if is_greeted => self.end(id, Output::Alone(id)),
             _ => self.end(id, Output::Closed(id, Some(CloseCode::Protocol.code()))),
         }
         self.end_slow();
@@ -409,9 +410,8 @@ impl Relay {
     }
 
     fn send(&mut self, frame: &ClientFrame) {
-        // Postcard writes any frame; there is no payload in a client's.
-        if let (Server::Open { .. }, Ok(bytes)) = (&self.server, Codec::Postcard.encode_client(frame)) {
-            self.outputs.push_back(Output::Send(bytes));
+        if matches!(self.server, Server::Open { .. }) {
+            self.outputs.push_back(Output::Send(write_client(frame)));
         }
     }
 
