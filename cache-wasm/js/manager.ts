@@ -400,7 +400,7 @@ export class ConsolidatedCacheManager {
     const sum = (of: (category: CacheStats["categories"][number]) => number) =>
       stats.categories.reduce((total, category) => total + of(category), 0);
     const decoded = tables.entries.filter((entry) => entry !== undefined && entry.value !== UNDECODED);
-    Object.assign(stats.stream, { sharing: this.#stream.sharing });
+    stats.stream.sharing = this.#stream.sharing;
     return Object.assign(stats, {
       entries: sum((category) => category.entries),
       bytes: sum((category) => category.bytes),

@@ -170,6 +170,7 @@ it("two tabs have one socket, and both are told every change", async () => {
   expect(await sockets()).toBe(1);
   await until("both count", () => sharing(first), ({ tabs }) => tabs === 2);
   expect(await sharing(second)).toEqual({ by: "worker", tabs: 2 });
+  await until("the panel says so", () => second.textContent("[data-testid=sharing]"), (text) => text === "Connection: shared, 2 tabs");
   for (let i = 0; i < 30; i++) await write();
   await Promise.all([first, second].map((page) => reads(page, written)));
   // One goes, and the other does not notice.
