@@ -23,8 +23,15 @@ function isSharing({ url, share, WebSocket }: CacheOptions): boolean {
 export async function createCache(options: CacheOptions = {}): Promise<ConsolidatedCacheManager> {
   // What takes up an earlier visit comes while the module does.
   if (options.persist) import("./persist.js").catch(() => {});
-  const shared = isSharing(options) ? import("./shared.js").catch(() => undefined) : undefined;
-  const cache = new ConsolidatedCacheManager(await loadModule(), options, (await shared)?.Shared);
-  await cache.open();
-  return cache;
+  // And so does what tabs share: it takes as long to be there.
+  const sharing = isSharing(options) ? import("./shared.js").then(({ Shared }) => new Shared(options)) : undefined;
+  const [module, shared] = await Promise.all([loadModule(), sharing?.catch(() => undefined)]);
+  try {
+    const cache = new ConsolidatedCacheManager(module, options, shared);
+    await cache.open();
+    return cache;
+  } catch (error) {
+    shared?.rest();
+    throw error;
+  }
 }

@@ -54,9 +54,15 @@ export class Led implements Way {
     became("follower");
   }
 
+  begin(): void {
+    if (this.#all !== undefined) return;
+    this.#start();
+    this.#ask();
+  }
+
   open(): void {
     this.#tunnel.open();
-    if (this.#all === undefined) this.#start();
+    this.begin();
     if (!this.#isSeated) this.#ask();
   }
 

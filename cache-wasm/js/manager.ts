@@ -25,9 +25,10 @@ import { Mirror } from "./mirror.js";
 import { News } from "./news.js";
 import { isSmallMachine, PressureWatch } from "./pressure.js";
 import { Reader } from "./reader.js";
+import type { Shared } from "./shared.js";
 import { FetcherSource } from "./source.js";
 import { Storage } from "./storage.js";
-import { type Share, Stream } from "./stream.js";
+import { Stream } from "./stream.js";
 import { Clock } from "./timers.js";
 import { apply, invalidate } from "./told.js";
 import type {
@@ -93,7 +94,7 @@ export class ConsolidatedCacheManager {
   #isClosing = false;
 
   /** @internal Use `createCache`. */
-  constructor(module: Module, options: CacheOptions, share?: Share) {
+  constructor(module: Module, options: CacheOptions, shared?: Shared) {
     checkCacheOptions(options);
     const named = Object.entries(options.categories ?? DEFAULT_CATEGORIES);
     for (const [name, limits] of named) checkCategoryOptions(name, limits);
@@ -137,7 +138,7 @@ export class ConsolidatedCacheManager {
       this.#ahead = new Ahead(this.#mirror, edge, (into, keys) => void this.#fetches.prefetch(into, keys));
     }
     const followed = (scopes: readonly string[]) => (fences.scopes = scopes);
-    this.#stream = new Stream(this.#mirror, base, options, { followed, spoke: () => this.#reader.recheck() }, share);
+    this.#stream = new Stream(this.#mirror, base, options, { followed, spoke: () => this.#reader.recheck() }, shared);
     this.#watch = new PressureWatch(this.#clock, options.watchMemory !== false, (level) => {
       this.#mirror.quietly(() => this.pressure(level));
     });

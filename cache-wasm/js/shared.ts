@@ -3,10 +3,11 @@
  * cannot be had is given up for the next, in the middle of a visit too; the stream goes on from its cursors.
  */
 
+import { baseOf } from "./arguments.js";
 import { Led } from "./leader.js";
 import type { Greeting } from "./relay-worker.js";
 import type { Down, Up } from "./relay-host.js";
-import { Socket, type SocketEvents, type Transport } from "./socket.js";
+import { addressOf, Socket, type SocketEvents, type Transport } from "./socket.js";
 import { later } from "./timers.js";
 import { Tunnel, type TunnelEvents } from "./tunnel.js";
 import type { CacheOptions, SharingStats } from "./types.js";
@@ -23,6 +24,8 @@ export interface SharedEvents extends SocketEvents {
 
 /** A transport that can be put away while the page is frozen, or kept for the way back. */
 export interface Way extends Transport {
+  /** Gets ready for a connection, which may be wanted soon. */
+  begin(): void;
   /** Lets go of all that would keep the page from that. It is taken up again by `open`. */
   rest(): void;
 }
@@ -30,17 +33,22 @@ export interface Way extends Transport {
 export class Shared implements Transport {
   readonly #url: string;
   readonly #token: string | undefined;
-  readonly #events: SharedEvents;
+  #events: SharedEvents | undefined;
   readonly #ways: ("worker" | "leader")[];
   #way: Transport | Way;
   readonly stats: SharingStats = { by: "own", tabs: 1 };
 
-  constructor(url: string, { share, token }: CacheOptions, events: SharedEvents) {
-    this.#url = url;
+  /** @throws {CacheError} `argument`, for a `url` that is none. */
+  constructor({ url, share, token }: CacheOptions) {
+    this.#url = addressOf(baseOf(url!));
     this.#token = token;
-    this.#events = events;
     this.#ways = share === "worker" || share === "leader" ? [share] : ["worker", "leader"];
     this.#way = this.#make();
+  }
+
+  /** Who hears of the connection. */
+  listen(events: SharedEvents): void {
+    this.#events = events;
   }
 
   open(): void {
@@ -66,10 +74,13 @@ export class Shared implements Transport {
     const { SharedWorker, BroadcastChannel, navigator } = globalThis as Partial<typeof globalThis>;
     const failed = (isWanted: boolean) => {
       this.#way = this.#make();
-      if (isWanted) this.#events.moved();
+      if (isWanted) this.#events?.moved();
     };
     const events: TunnelEvents & SharedEvents = {
-      ...this.#events,
+      opened: () => this.#events?.opened(),
+      message: (bytes) => this.#events?.message(bytes),
+      closed: (code) => this.#events?.closed(code),
+      moved: () => this.#events?.moved(),
       // Another relay would refuse it as well.
       alone: () => {
         this.#ways.length = 0;
@@ -80,15 +91,20 @@ export class Shared implements Transport {
     };
     if (by === "worker" && SharedWorker !== undefined) {
       this.stats.by = "worker";
-      return new Worked(this.#url, this.#token, events, failed);
+      return begun(new Worked(this.#url, this.#token, events, failed));
     }
     if (by === "leader" && BroadcastChannel !== undefined && navigator?.locks !== undefined) {
-      return new Led(this.#url, this.#token, events, failed, (by) => (this.stats.by = by));
+      return begun(new Led(this.#url, this.#token, events, failed, (by) => (this.stats.by = by)));
     }
     if (by !== undefined) return this.#make();
     Object.assign(this.stats, { by: "own", tabs: 1 });
-    return new Socket(this.#url, this.#events);
+    return new Socket(this.#url, events);
   }
+}
+
+function begun(way: Way): Way {
+  way.begin();
+  return way;
 }
 
 /** A connection in the SharedWorker. */
@@ -105,8 +121,12 @@ class Worked implements Way {
     this.#failed = failed;
   }
 
-  open(): void {
+  begin(): void {
     if (this.#port === undefined) this.#start();
+  }
+
+  open(): void {
+    this.begin();
     this.#tunnel.open();
   }
 

@@ -8,6 +8,11 @@ const SUBPROTOCOL = "coherence.v1+postcard";
 /** The platform's own, where it has one. */
 export const PLATFORM = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
 
+/** Where the stream of the server at `base` is. */
+export function addressOf(base: string): string {
+  return `${base.replace(/^http/, "ws")}/v1/stream`;
+}
+
 export interface SocketEvents {
   opened(): void;
   message(bytes: Uint8Array): void;

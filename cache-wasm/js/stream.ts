@@ -4,12 +4,10 @@ import { text } from "./arguments.js";
 import { CacheError } from "./errors.js";
 import type { Mirror } from "./mirror.js";
 import type { Shared, SharedEvents } from "./shared.js";
-import { PLATFORM, Socket, type Transport } from "./socket.js";
+import { addressOf, PLATFORM, Socket, type Transport } from "./socket.js";
 import { Alarm } from "./timers.js";
 import type { CacheOptions, ChangeListener, SharingStats, StreamState } from "./types.js";
 
-/** Makes a connection that an origin's tabs share. */
-export type Share = new (url: string, options: CacheOptions, events: SharedEvents) => Shared;
 
 const OWN: SharingStats = { by: "own", tabs: 1 };
 
@@ -42,14 +40,13 @@ export class Stream {
   message = (bytes: Uint8Array) => this.input((now) => this.#mirror.core.message(bytes, now));
 
   /** Without a `base`, and where there is no WebSocket, nothing can be followed. */
-  constructor(mirror: Mirror, base: string | undefined, options: CacheOptions, host: StreamHost, share: Share | undefined) {
+  constructor(mirror: Mirror, base: string | undefined, options: CacheOptions, host: StreamHost, shared: Shared | undefined) {
     const { core, clock } = mirror;
     this.#mirror = mirror;
     this.#host = host;
     this.#alarm = new Alarm(clock, () => this.input((now) => core.woke(now)));
     const create = options.WebSocket ?? PLATFORM;
     if (base === undefined || create === undefined) return;
-    const url = `${base.replace(/^http/, "ws")}/v1/stream`;
     const events: SharedEvents = {
       opened: () => this.input((now) => core.opened(now)),
       message: (bytes) => this.message(bytes),
@@ -59,8 +56,9 @@ export class Stream {
         this.input((now) => core.online(now));
       },
     };
-    this.#shared = share && new share(url, options, events);
-    this.#socket = this.#shared ?? new Socket(url, events, create);
+    this.#shared = shared;
+    shared?.listen(events);
+    this.#socket = shared ?? new Socket(addressOf(base), events, create);
   }
 
   /** How the connection is shared. */
