@@ -1,10 +1,10 @@
 /**
  * Where there is no SharedWorker: the tab that holds a lock runs the relay, the others reach it by channels. When it goes,
- * the lock passes on, and everybody comes back to the new one. A tab that leads and does not answer, because it is frozen,
- * has the lock taken from it: two relays at a time do no harm, each is honest to its own tabs.
+ * the lock passes on, and everybody comes back to the new one. A tab that leads and does not answer, because it hangs, has
+ * the lock taken from it: two relays at a time do no harm, each is honest to its own tabs.
  */
 
-import { type Down, type RelayCore, RelayHost, type Seat, type Up } from "./relay-host.js";
+import { type Down, FORM, type RelayCore, RelayHost, type Up } from "./relay-host.js";
 import { type SharedEvents, SILENT, type Way } from "./shared.js";
 import { later } from "./timers.js";
 import { Tunnel, type TunnelEvents } from "./tunnel.js";
@@ -13,11 +13,8 @@ type Events = TunnelEvents & SharedEvents;
 
 /** How long the tab that leads may take to answer, in milliseconds. */
 const ANSWER_MS = 1_000;
-/** What tabs say to each other, which those of another version of this file would not understand. */
-const VERSION = 1;
-
-/** On the channel of all: this tab leads from now on; this tab wants a seat. */
-type Word = ["leads"] | ["seat", tab: string];
+/** On the channel of all: this tab leads from now on; this tab wants a seat; the seat of this tab is at this channel. */
+type Word = ["leads"] | ["seat", tab: string] | ["sit", tab: string, channel: string];
 
 export class Led implements Way {
   readonly #url: string;
@@ -30,9 +27,10 @@ export class Led implements Way {
   readonly #became: (by: "leader" | "follower") => void;
   #host: RelayHost | undefined;
   #all: BroadcastChannel | undefined;
-  #own: BroadcastChannel | undefined;
+  /** To the seat at another tab. Each seat has a channel of its own, so that no two relays are heard at once. */
+  #seat: BroadcastChannel | undefined;
   /** The tabs that have seats here, and how each seat ends. */
-  readonly #seats = new Map<string, () => void>();
+  readonly #seats = new Map<string, (isGone: boolean) => void>();
   #isSeated = false;
   #release = () => {};
   #unwait = () => {};
@@ -46,7 +44,7 @@ export class Led implements Way {
   ) {
     this.#url = url;
     this.#token = token;
-    this.#name = `cache-wasm/relay/${VERSION}/${JSON.stringify([url, token])}`;
+    this.#name = `cache-wasm/relay/${FORM}/${JSON.stringify([url, token])}`;
     this.#events = events;
     this.#tunnel = new Tunnel(events);
     this.#failed = failed;
@@ -83,21 +81,16 @@ export class Led implements Way {
     this.#resign();
     this.#release();
     this.#all?.close();
-    this.#own?.close();
-    this.#all = this.#own = undefined;
+    this.#all = undefined;
   }
 
   #start(): void {
     const all = new BroadcastChannel(this.#name);
-    const own = new BroadcastChannel(`${this.#name}/${this.#me}`);
     this.#all = all;
-    this.#own = own;
     all.onmessage = ({ data }: MessageEvent<Word>) => {
-      if (data[0] === "seat") this.#seat(data[1]);
-      else this.#moved();
-    };
-    own.onmessage = ({ data }: MessageEvent<Down>) => {
-      if (this.#host === undefined) this.#heard(data, (up) => own.postMessage(up));
+      if (data[0] === "leads") this.#moved();
+      else if (data[0] === "seat") this.#give(data[1]);
+      else if (data[1] === this.#me) this.#take(data[2]);
     };
     this.#queue({});
   }
@@ -110,9 +103,20 @@ export class Led implements Way {
     this.#unwait = later(() => this.#queue({ steal: true }), ANSWER_MS);
   }
 
-  #heard(down: Down, post: (up: Up) => void): void {
-    if (down[0] !== "ready") return this.#tunnel.take(down);
-    if (this.#isSeated) return;
+  /** There is a seat for this tab. */
+  #take(channel: string): void {
+    if (this.#isSeated || this.#host !== undefined) return;
+    const seat = new BroadcastChannel(channel);
+    this.#seat = seat;
+    seat.onmessage = ({ data }: MessageEvent<Down>) => {
+      if (this.#seat !== seat) return;
+      if (data[0] === "gone") this.#moved();
+      else this.#tunnel.take(data);
+    };
+    this.#attach((up) => seat.postMessage(up));
+  }
+
+  #attach(post: (up: Up) => void): void {
     this.#unwait();
     this.#isSeated = true;
     this.#tunnel.attach(post);
@@ -120,10 +124,9 @@ export class Led implements Way {
 
   /** The relay is this tab's. */
   #sit(host: RelayHost): void {
-    let seat: Seat | undefined;
     // What it says is heard as from another tab: not within the call that brought it about.
-    const heard = (down: Down) => queueMicrotask(() => this.#host === host && this.#heard(down, (up) => seat!.take(up)));
-    seat = host.seat(heard);
+    const seat = host.seat((down) => queueMicrotask(() => this.#host === host && this.#tunnel.take(down)));
+    this.#attach((up) => seat.take(up));
   }
 
   /** Another tab leads: what came of the one before is over. */
@@ -142,7 +145,9 @@ export class Led implements Way {
 
   /** Gives the seat up, if there is one. */
   #leave(): void {
-    if (this.#isSeated && this.#host === undefined) this.#own?.postMessage(["leave"] satisfies Up);
+    this.#seat?.postMessage(["leave"] satisfies Up);
+    this.#seat?.close();
+    this.#seat = undefined;
     this.#isSeated = false;
     this.#tunnel.detach();
   }
@@ -192,32 +197,36 @@ export class Led implements Way {
     else this.#sit(this.#host);
   }
 
-  #seat(tab: string): void {
+  /** Gives a seat to another tab, in place of any that it had. */
+  #give(tab: string): void {
     if (this.#host === undefined) return;
     this.#end(tab);
-    const channel = new BroadcastChannel(`${this.#name}/${tab}`);
+    const name = `${this.#name}/${Math.random()}`;
+    const channel = new BroadcastChannel(name);
     const seat = this.#host.seat((down) => channel.postMessage(down));
     channel.onmessage = ({ data }: MessageEvent<Up>) => {
       if (data[0] === "leave") this.#end(tab);
       else seat.take(data);
     };
-    this.#seats.set(tab, () => {
+    this.#seats.set(tab, (isGone) => {
       seat.take(["leave"]);
+      if (isGone) channel.postMessage(["gone"] satisfies Down);
       channel.close();
     });
+    this.#all!.postMessage(["sit", tab, name] satisfies Word);
   }
 
   /** A tab's seat is free again. */
   #end(tab: string): void {
-    this.#seats.get(tab)?.();
+    this.#seats.get(tab)?.(false);
     this.#seats.delete(tab);
   }
 
   #resign(): void {
+    for (const end of this.#seats.values()) end(true);
+    this.#seats.clear();
     this.#host?.shut();
     this.#host = undefined;
-    for (const end of this.#seats.values()) end();
-    this.#seats.clear();
     this.#isSeated = false;
     this.#tunnel.detach();
     this.#became("follower");

@@ -28,6 +28,9 @@ export interface RelayCore {
   free(): void;
 }
 
+/** The form of what tabs and relays say to each other: those of two versions of the package do not share. */
+export const FORM = 1;
+
 /** Each connection of a tab has a number of its own; what is said of an earlier one is not heard. */
 export type Up =
   | ["open", number]
@@ -46,7 +49,9 @@ export type Down =
   /** This tab cannot share. */
   | ["alone", number]
   /** So many tabs share. */
-  | ["tabs", number];
+  | ["tabs", number]
+  /** The relay is no more. */
+  | ["gone"];
 
 /** A tab's place. */
 export interface Seat {

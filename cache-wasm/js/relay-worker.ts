@@ -2,10 +2,10 @@
 
 // @ts-ignore: written by the build beside this file's output
 import start, { Relay } from "./relay/relay.js";
-import { type RelayCore, RelayHost, type Seat, type Up } from "./relay-host.js";
+import { FORM, type RelayCore, RelayHost, type Seat, type Up } from "./relay-host.js";
 
 /** The first message says what to relay; the tab sends no other before it has a seat. */
-export type Greeting = ["relay", url: string, token: string | undefined];
+export type Greeting = ["relay", url: string, token: string | undefined, form: number];
 
 const hosts = new Map<string, RelayHost>();
 const started = (start as () => Promise<unknown>)();
@@ -25,7 +25,9 @@ function hostOf(url: string, token: string | undefined): RelayHost {
   let seat: Seat | undefined;
   port.onmessage = ({ data }: MessageEvent<Greeting | Up>) => {
     if (data[0] !== "relay") return seat?.take(data);
-    const [, url, token] = data;
+    const [, url, token, form] = data;
+    // The worker of an earlier version may live on under the same address.
+    if (form !== FORM) return port.postMessage(["failed"]);
     started.then(
       () => (seat = hostOf(url, token).seat((down) => port.postMessage(down))),
       () => port.postMessage(["failed"]),

@@ -6,7 +6,7 @@
 import { baseOf } from "./arguments.js";
 import { Led } from "./leader.js";
 import type { Greeting } from "./relay-worker.js";
-import type { Down, Up } from "./relay-host.js";
+import { type Down, FORM, type Up } from "./relay-host.js";
 import { addressOf, Socket, type SocketEvents, type Transport } from "./socket.js";
 import { later } from "./timers.js";
 import { Tunnel, type TunnelEvents } from "./tunnel.js";
@@ -116,7 +116,7 @@ class Worked implements Way {
   #unwatch = () => {};
 
   constructor(url: string, token: string | undefined, events: TunnelEvents, failed: (isWanted: boolean) => void) {
-    this.#greeting = ["relay", url, token];
+    this.#greeting = ["relay", url, token, FORM];
     this.#tunnel = new Tunnel(events);
     this.#failed = failed;
   }

@@ -64,6 +64,7 @@ export class Tunnel implements Transport {
   take(down: Down): void {
     switch (down[0]) {
       case "ready":
+      case "gone":
         break;
       case "tabs":
         this.#events.tabs(down[1]);
@@ -73,7 +74,7 @@ export class Tunnel implements Transport {
     }
   }
 
-  #hear(down: Exclude<Down, ["ready"] | ["tabs", number]>): void {
+  #hear(down: Exclude<Down, ["ready"] | ["gone"] | ["tabs", number]>): void {
     switch (down[0]) {
       case "opened":
         this.#events.opened();

@@ -190,6 +190,27 @@ it("a new tab is live by the socket that is there, and is told what the other on
   expect(await position(second)).toBe(await position(first));
 });
 
+it("a tab that hangs costs the others nothing and holds no more than its bound; then it ends with what is true", async () => {
+  const [hung, other] = [await openRaw(), await openRaw()];
+  await until("both count", () => sharing(other), ({ tabs }) => tabs === 2);
+  await hung.pause();
+  // Far more than may wait for a tab.
+  const lines = Array.from({ length: 3_000 }, (_, i) => JSON.stringify({ key: `${SCOPE}${i}`, value: "x".repeat(900) }));
+  const answer = await fetch(`${edge.url}/v1/ingest`, { method: "POST", body: lines.join("\n") });
+  expect(answer.ok, await answer.text()).toBe(true);
+  await until("it is ended", () => sharing(other), ({ tabs }) => tabs === 1, 5_000);
+  const held = (page: Tab) => page.evaluate((scope) => (window as any).__cache.has("games", scope), `${SCOPE}2999`);
+  expect(await held(other)).toBe(true);
+  await write();
+  await until(`the other reads ${written}`, () => seen(other), ({ reads }) => reads.at(-1) === written);
+  await hung.proceed();
+  await until("it shares again", () => sharing(other), ({ tabs }) => tabs === 2);
+  await live(hung);
+  // What it missed is more than is replayed one by one.
+  await hung.evaluate((scope) => void (window as any).__cache.fetch("games", `${scope}n`), SCOPE);
+  await until(`it reads ${written}`, () => seen(hung), ({ reads }) => reads.at(-1) === written);
+});
+
 it("without any way to share each tab has a socket of its own", async () => {
   missing = ["SharedWorker", "BroadcastChannel"];
   const [first, second] = [await open(), await open()];
