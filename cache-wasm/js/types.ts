@@ -85,6 +85,13 @@ export interface CacheOptions {
   prefetch?: boolean;
   /** A `WebSocket` constructor, where the platform has none (Node 20). */
   WebSocket?: WebSocketConstructor;
+  /**
+   * Whose connection follows the scopes. With `auto`, the default in a page, all tabs of the origin with the same `url` and
+   * `token` share one: in a SharedWorker, else in one tab that leads, else each has its own. With `worker` or `leader` only
+   * that is tried. With `false`, in Node, with a `WebSocket` of the application's and with a function for `token`, whose
+   * answers differ from tab to tab, the cache has its own.
+   */
+  share?: "auto" | "worker" | "leader" | false;
   /** The clocks, for tests. */
   clock?: ClockSource;
   /** With `false` the page's memory is not measured every 30 s. Freezes and failed allocations are still answered. */
@@ -342,6 +349,14 @@ export interface CategoryStats {
   removals: Record<RemovalReason, number>;
 }
 
+/** How the connection is shared with other tabs. */
+export interface SharingStats {
+  /** Whose it is: this cache's `own`, a SharedWorker's (`worker`), this tab's that leads (`leader`), or another's (`follower`). */
+  by: "own" | "worker" | "leader" | "follower";
+  /** Tabs that share it now, this one included. */
+  tabs: number;
+}
+
 export interface SubscriptionStats {
   scope: string;
   /** `epoch:offset`, or undefined before the first answer. */
@@ -410,6 +425,7 @@ export interface CacheStats {
     bytesReceived: number;
     /** Milliseconds since the server last vouched, by the client's own stamp; undefined before the first time. */
     vouchedAgo: number | undefined;
+    sharing: SharingStats;
     subscriptions: SubscriptionStats[];
   };
   fills: {

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -61,6 +62,12 @@ type PathKey = Result<Path<String>, PathRejection>;
 /// Serves requests until it is told to stop, then lets open ones end.
 pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stopped: watch::Receiver<bool>) {
     let stop = async move { raised(&mut stopped).await };
+    // A heartbeat behind a change would wait for the client's acknowledgement of it, which may take 40 ms.
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection's frames may wait for each other");
+        }
+    });
     if let Err(error) = axum::serve(listener, router(edge)).with_graceful_shutdown(stop).await {
         tracing::error!(%error, "the listener failed");
     }

@@ -122,7 +122,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             size::run(&workspace, args.check)
         }
         Program::Verdicts => verdicts(&workspace, bench, args, &json),
-        Program::Script | Program::Example(_) | Program::OnDemo => samples(&workspace, bench, args, &json),
+        Program::Script | Program::Example(_) | Program::OnDemo | Program::OnServer | Program::Fanout => {
+            samples(&workspace, bench, args, &json)
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 /** Where the change stream stands: colour and words. */
-import type { CacheStats, StreamState } from "cache-wasm";
+import type { CacheStats, SharingStats, StreamState } from "cache-wasm";
 import { ago, count, milliseconds, position } from "../format";
 import { FOLLOWED } from "../live/scopes";
 import type { Page } from "../page";
@@ -10,6 +10,13 @@ const WORDS: Record<StreamState, string> = {
   live: "live",
   waiting: "reconnecting",
   refused: "refused",
+};
+
+const SHARED: Record<SharingStats["by"], [title: string, hint: string]> = {
+  own: ["this tab's own", "This browser gives tabs no way to share one, or another one has another token"],
+  worker: ["shared", "A SharedWorker holds the socket of all tabs"],
+  leader: ["shared, this tab leads", "This tab holds the socket; when it closes, another one takes over"],
+  follower: ["shared, another tab leads", "Another tab holds the socket; when it closes, one of the others takes over"],
 };
 
 export function StreamBadge({ page }: { page: Page }) {
@@ -29,6 +36,7 @@ export function StreamSection({ page, stats }: { page: Page; stats: CacheStats }
         </span>
         <span class="quiet">{stream.vouchedAgo === undefined ? "not vouched for yet" : `vouched ${ago(stream.vouchedAgo)}`}</span>
       </p>
+      <Connection sharing={stream.sharing} />
       {detail && state !== "live" && <p class="quiet">{detail}</p>}
       <dl>
         <LateItem page={page} />
@@ -70,5 +78,15 @@ function LateItem({ page }: { page: Page }) {
         )}
       </dd>
     </div>
+  );
+}
+
+function Connection({ sharing: { by, tabs } }: { sharing: SharingStats }) {
+  const [title, hint] = SHARED[by];
+  return (
+    <p class="quiet" data-testid="sharing" data-value={by} title={hint}>
+      Connection: {title}
+      {by !== "own" && `, ${tabs} ${tabs === 1 ? "tab" : "tabs"}`}
+    </p>
   );
 }
