@@ -10,9 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
-use wire::{CloseCode, Key, Scope};
-
-use crate::session::Violation;
+use wire::{Key, Scope};
 
 /// The shortest secret, in bytes: RFC 7518, 3.2 wants a key as long as the hash.
 pub const SECRET_MIN: usize = 32;
@@ -76,16 +74,6 @@ pub enum Refusal {
     /// It proves nothing, whenever it is shown.
     #[error("{0}")]
     Invalid(&'static str),
-}
-
-impl From<Refusal> for Violation {
-    fn from(refusal: Refusal) -> Violation {
-        let code = match refusal {
-            Refusal::Expired => CloseCode::TokenExpired,
-            Refusal::Invalid(_) => CloseCode::Forbidden,
-        };
-        Violation { code, reason: refusal.to_string() }
-    }
 }
 
 /// The judge of tokens.

@@ -39,6 +39,16 @@ pub struct Violation {
     pub reason: String,
 }
 
+impl From<Refusal> for Violation {
+    fn from(refusal: Refusal) -> Violation {
+        let code = match refusal {
+            Refusal::Expired => CloseCode::TokenExpired,
+            Refusal::Invalid(_) => CloseCode::Forbidden,
+        };
+        Violation { code, reason: refusal.to_string() }
+    }
+}
+
 /// What the shell is to do for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
