@@ -1,6 +1,7 @@
 //! The HTTP side: values in and out, invalidation, health, metrics, the stream's upgrade, and the dashboard's files.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,13 +12,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
+use axum::serve::{Listener, ListenerExt};
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
@@ -59,16 +60,20 @@ type Shared = State<Arc<Edge>>;
 /// The key of a path: what is not UTF-8 is refused.
 type PathKey = Result<Path<String>, PathRejection>;
 
+/// Its connections send what they are given at once. Otherwise a frame waits until the client's system has confirmed the one
+/// before, which it puts off by 40 ms.
+pub fn prompt(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+    listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection will be late");
+        }
+    })
+}
+
 /// Serves requests until it is told to stop, then lets open ones end.
 pub async fn serve(listener: TcpListener, edge: Arc<Edge>, mut stopped: watch::Receiver<bool>) {
     let stop = async move { raised(&mut stopped).await };
-    // A heartbeat behind a change would wait for the client's acknowledgement of it, which may take 40 ms.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "a connection's frames may wait for each other");
-        }
-    });
-    if let Err(error) = axum::serve(listener, router(edge)).with_graceful_shutdown(stop).await {
+    if let Err(error) = axum::serve(prompt(listener), router(edge)).with_graceful_shutdown(stop).await {
         tracing::error!(%error, "the listener failed");
     }
 }

@@ -240,3 +240,12 @@ async fn a_thousand_may_wait_to_be_accepted() {
         all.push(soon(&format!("connection {number} of {waiting}"), connect).await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn what_is_sent_does_not_wait_for_what_was_sent_before() {
+    use axum::serve::Listener;
+    let listener = edge_server::app::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (accepted, _) = edge_server::http::prompt(listener).accept().await;
+    assert!(accepted.nodelay().unwrap());
+}
