@@ -22,6 +22,7 @@ pub mod store;
 pub mod outbox;
 pub mod publish;
 
+pub mod connection;
 pub mod session;
 pub mod ws;
 

@@ -158,6 +158,12 @@ impl Hub {
         now_ms.saturating_sub(self.state(partition).confirmed_at) <= CONFIRMED_MS
     }
 
+    /// The heads of those partitions that are known to be up to date.
+    pub fn confirmed_heads(&self, partitions: Vec<Partition>, now_ms: u64) -> HashMap<Partition, Position> {
+        let confirmed = partitions.into_iter().filter(|&partition| self.is_confirmed(partition, now_ms));
+        confirmed.map(|partition| (partition, self.head(partition))).collect()
+    }
+
     /// The newest commit handed out. Whatever came before it is in the mailboxes already.
     pub fn head(&self, partition: Partition) -> Position {
         self.state(partition).cursor.position()

@@ -1,4 +1,4 @@
-//! The socket of one connection: moves messages between axum and a session, and gives up on a reader that stopped.
+//! The socket of one connection: moves messages between axum and a connection, and gives up on a reader that stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use wire::{Body, CloseCode, Codec, Found};
 
 use crate::app::{Edge, raised};
-use crate::outbox::Mailbox;
-use crate::session::{Due, Request, Session, Violation};
+use crate::connection::{Connection, PROGRESS_MS, Taken};
+use crate::session::{Session, Violation};
 
 /// How long one frame may take to leave.
-const PROGRESS: Duration = Duration::from_secs(15);
+const PROGRESS: Duration = Duration::from_millis(PROGRESS_MS);
 /// Bytes of the values of one `got`, well under what a client takes as one frame.
 const GOT_MAX: usize = wire::codec::SERVER_FRAME_MAX / 2;
 /// How long the other side's part of a close is waited for.
@@ -36,13 +36,10 @@ pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
     // Held until the connection has closed: the server waits for that when it goes away.
     let mut draining = edge.draining();
     let id = edge.next_connection();
-    let mailbox = Arc::new(Mailbox::default());
-    let mut session = Session::new(id, codec, edge.timing(), edge.clock_ms());
+    let mut connection = Connection::new(Session::new(id, codec, edge.timing(), edge.clock_ms()));
     metrics::gauge!("edge_connections").increment(1.0);
-    let end = converse(&mut socket, &mut session, &mailbox, &edge, &mut draining).await;
-    for scope in session.scopes() {
-        edge.hub().unsubscribe(scope, id);
-    }
+    let end = converse(&mut socket, &mut connection, &edge, &mut draining).await;
+    connection.leave(edge.hub());
     metrics::gauge!("edge_connections").decrement(1.0);
     if let End::Close(Violation { code, reason }) = end {
         metrics::counter!("edge_closed_total", "code" => code.code().to_string()).increment(1);
@@ -59,40 +56,33 @@ pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
 
 async fn converse(
     socket: &mut WebSocket,
-    session: &mut Session,
-    mailbox: &Arc<Mailbox>,
+    connection: &mut Connection,
     edge: &Arc<Edge>,
     draining: &mut watch::Receiver<bool>,
 ) -> End {
+    let mailbox = connection.mailbox().clone();
     loop {
-        for (sid, waiting) in mailbox.take() {
-            session.tell(sid, waiting);
-        }
-        if let Err(end) = flush(socket, session).await {
+        connection.tell();
+        if let Err(end) = flush(socket, connection).await {
             return end;
         }
-        let due = Instant::now() + Duration::from_millis(session.poll_timeout().saturating_sub(edge.clock_ms()));
+        let due = Instant::now() + Duration::from_millis(connection.poll_timeout().saturating_sub(edge.clock_ms()));
         tokio::select! {
             message = socket.recv() => {
                 let Some(Ok(message)) = message else { return End::Gone };
-                if let Err(end) = received(message, session, mailbox, edge).await {
+                if let Err(end) = received(message, connection, edge).await {
                     return end;
                 }
             }
             () = mailbox.notify.notified() => {}
             () = sleep_until(due) => {
-                match session.wake(edge.clock_ms()) {
-                    Due::Nothing => {}
-                    Due::Heartbeat => beat(session, mailbox, edge),
-                    Due::Close(violation) => return End::Close(violation),
+                if let Err(violation) = connection.wake(edge.hub(), edge.clock_ms()) {
+                    return End::Close(violation);
                 }
             }
             () = raised(draining) => {
-                for (sid, waiting) in mailbox.take() {
-                    session.tell(sid, waiting);
-                }
-                session.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
-                if let Err(end) = flush(socket, session).await {
+                connection.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
+                if let Err(end) = flush(socket, connection).await {
                     return end;
                 }
                 return End::Close(Violation { code: CloseCode::Drain, reason: "the server is going away".into() });
@@ -101,13 +91,8 @@ async fn converse(
     }
 }
 
-async fn received(
-    message: Message,
-    session: &mut Session,
-    mailbox: &Arc<Mailbox>,
-    edge: &Arc<Edge>,
-) -> Result<(), End> {
-    let bytes: Bytes = match (message, session.codec()) {
+async fn received(message: Message, connection: &mut Connection, edge: &Arc<Edge>) -> Result<(), End> {
+    let bytes: Bytes = match (message, connection.session().codec()) {
         (Message::Binary(bytes), Codec::Postcard) => bytes,
         (Message::Text(text), Codec::Json) => text.into(),
         (Message::Close(_), _) => return Err(End::Gone),
@@ -118,16 +103,12 @@ async fn received(
             return Err(End::Close(Violation { code: CloseCode::Protocol, reason }));
         }
     };
-    match session.handle(&bytes, edge.clock_ms()).map_err(End::Close)? {
-        None => {}
-        Some(Request::Subscribe { id, scope, since }) => {
-            let begun = edge.hub().subscribe(&scope, since, session.id(), mailbox);
-            metrics::counter!("edge_subscriptions_total", "mode" => format!("{:?}", begun.mode).to_lowercase())
-                .increment(1);
-            session.begun(id, scope, begun, edge.clock_ms());
+    match connection.handle(&bytes, edge.hub(), edge.clock_ms()).map_err(End::Close)? {
+        Taken::Done => {}
+        Taken::Following(mode) => {
+            metrics::counter!("edge_subscriptions_total", "mode" => format!("{mode:?}").to_lowercase()).increment(1);
         }
-        Some(Request::Unsubscribe(scope)) => edge.hub().unsubscribe(&scope, session.id()),
-        Some(Request::Get { id, keys, min }) => {
+        Taken::Get { id, keys, min } => {
             let found = edge
                 .find(&keys, min)
                 .await
@@ -137,7 +118,7 @@ async fn received(
                 let reason = format!("the answer to get {id} has over {GOT_MAX} bytes; name fewer keys");
                 return Err(End::Close(Violation { code: CloseCode::Protocol, reason }));
             }
-            session.got(id, found);
+            connection.got(id, found);
         }
     }
     Ok(())
@@ -150,20 +131,11 @@ fn size_of(found: &Found) -> usize {
     }
 }
 
-/// The heads first, then what waits, then the word that it was all.
-fn beat(session: &mut Session, mailbox: &Mailbox, edge: &Edge) {
-    let heads = edge.confirmed_heads(session.partitions());
-    for (sid, waiting) in mailbox.take() {
-        session.tell(sid, waiting);
-    }
-    session.beat(&heads, edge.clock_ms());
-}
-
-async fn flush(socket: &mut WebSocket, session: &mut Session) -> Result<(), End> {
-    while let Some(bytes) = session.poll() {
+async fn flush(socket: &mut WebSocket, connection: &mut Connection) -> Result<(), End> {
+    while let Some(bytes) = connection.poll() {
         metrics::counter!("edge_frames_sent_total").increment(1);
         metrics::counter!("edge_bytes_sent_total").increment(bytes.len() as u64);
-        let message = match session.codec() {
+        let message = match connection.session().codec() {
             Codec::Postcard => Message::Binary(bytes),
             // The JSON codec writes UTF-8.
             Codec::Json => Message::Text(bytes.try_into().map_err(|_| End::Gone)?),
