@@ -1,0 +1,552 @@
+//! A page: the real cache in a shell as thin as the package's, its clocks, and the times in which it does nothing.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use bytes::Bytes;
+use cache_wasm::manager::Options;
+use cache_wasm::segments::Heap;
+use cache_wasm::slots::{Slot, StreamRef};
+use cache_wasm::{CategoryOptions, Effect, Input, Manager, Output};
+use wire::{Key, Mode, Position, ServerFrame, SubRef};
+
+use crate::clock::Clock;
+use crate::fills::Reply;
+use crate::names::{SCOPES, scope};
+use crate::network::ConnId;
+use crate::world::{Event, World};
+
+/// A followed scope, as the oracle knows it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Followed {
+    pub(crate) stream: StreamRef,
+    /// The farthest that was processed in the present epoch: P1 holds from here on.
+    pub(crate) farthest: Option<Position>,
+    /// Where the stream last began: it was told of everything from there on.
+    pub(crate) began: Option<Position>,
+    /// When the stamp was sent that the server last echoed on this connection, and the clock's jumps back until then.
+    pub(crate) vouched: Option<Stamp>,
+    /// The number that the server gave it, and the request.
+    sid: Option<SubRef>,
+    last_id: Option<u32>,
+}
+
+impl Followed {
+    /// Whether this is the request that it last made.
+    pub(crate) fn is_request(&self, id: u32) -> bool {
+        self.last_id == Some(id)
+    }
+}
+
+/// A moment that a page told the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) at: u64,
+    pub(crate) hidden: u64,
+}
+
+/// What an entry is known to be, by who filled it.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) category: u16,
+    pub(crate) key: Key,
+    /// Where its value was current.
+    pub(crate) at: Option<Position>,
+}
+
+/// What came while a page did nothing.
+pub(crate) enum Missed {
+    Message(ConnId, Bytes),
+    Closed(ConnId, u16),
+    Answer(u64, Reply),
+    Alarm,
+}
+
+/// A page.
+pub(crate) struct Client {
+    pub(crate) number: usize,
+    pub(crate) manager: Manager,
+    pub(crate) clock: Clock,
+    /// The socket it holds.
+    pub(crate) conn: Option<ConnId>,
+    pub(crate) follows: BTreeMap<usize, Followed>,
+    pub(crate) known: HashMap<Slot, Known>,
+    /// The newest moments told to the server on this connection, by what was said.
+    stamps: Vec<(u64, Stamp)>,
+    /// It does nothing until then.
+    idle_until: Option<u64>,
+    /// It takes nothing from its socket until then.
+    slow_until: u64,
+    lag: (u64, u64),
+    missed: VecDeque<Missed>,
+    alarm_at: Option<u64>,
+    /// Which visit it is on.
+    pub(crate) visit: u64,
+}
+
+fn cache(seed: u64) -> Manager {
+    let categories = vec![CategoryOptions::new("values", 100), CategoryOptions::new("few", 3)];
+    let options = Options { categories, max_bytes: u64::MAX, token: None, seed };
+    Manager::new(options, Box::<Heap>::default()).expect("the options are right")
+}
+
+impl Client {
+    pub(crate) fn new(number: usize, now: u64, seed: u64) -> Client {
+        Client {
+            number,
+            manager: cache(seed),
+            clock: Clock::new(now),
+            conn: None,
+            follows: BTreeMap::new(),
+            known: HashMap::new(),
+            stamps: Vec::new(),
+            idle_until: None,
+            slow_until: 0,
+            lag: (0, 0),
+            missed: VecDeque::new(),
+            alarm_at: None,
+            visit: 0,
+        }
+    }
+
+    /// Whether it does nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_until.is_some()
+    }
+
+    /// Whether it takes nothing from its socket.
+    pub(crate) fn takes_nothing(&self, now: u64) -> bool {
+        self.is_idle() || now < self.slow_until
+    }
+
+    /// Its socket is gone: no vouch of it counts any more.
+    pub(crate) fn hung_up(&mut self) {
+        self.stamps.clear();
+        for followed in self.follows.values_mut() {
+            (followed.vouched, followed.sid, followed.last_id) = (None, None, None);
+        }
+    }
+
+    /// Where a followed scope stands.
+    pub(crate) fn position(&self, of: usize) -> Option<Position> {
+        let standing = self.manager.positions();
+        standing.into_iter().find(|(scope, _)| scope.as_str() == SCOPES[of]).map(|(_, position)| position)
+    }
+
+    /// Repeats the effects, as the package does, and notes where each value was current.
+    fn learn(&mut self, at: Option<Position>) {
+        for effect in self.manager.take_effects() {
+            match effect {
+                Effect::Stored(slot, category, key, ..) => {
+                    self.known.insert(slot, Known { category, key, at });
+                }
+                Effect::Changed(slot, ..) | Effect::Touched(slot, _) => {
+                    if let (Some(known), Some(_)) = (self.known.get_mut(&slot), at) {
+                        known.at = at;
+                    }
+                }
+                Effect::Removed(slot, _) => drop(self.known.remove(&slot)),
+                Effect::Lease(..) => {}
+            }
+        }
+    }
+}
+
+impl World {
+    /// Calls a page's cache, then does what it asks for. What it stored is known to be current at `at`.
+    pub(crate) fn call<T>(
+        &mut self,
+        client: usize,
+        at: Option<Position>,
+        call: impl FnOnce(&mut Manager, f64) -> T,
+    ) -> T {
+        let page = &mut self.clients[client];
+        let now = page.clock.now(self.now);
+        let result = call(&mut page.manager, now);
+        page.learn(at);
+        while let Some(output) = self.clients[client].manager.poll() {
+            match output {
+                Output::Connect => {
+                    self.hang_up(client);
+                    self.dial(client);
+                }
+                Output::Send(bytes) => {
+                    self.note_stamp(client, &bytes);
+                    self.send_up(client, bytes);
+                }
+                Output::Disconnect(..) => self.hang_up(client),
+                Output::Changed(_, changed) => {
+                    self.say(|_| format!("page {client} is told: {}", crate::story::changed(&changed)));
+                    (0..changed.values.len()).for_each(|_| self.coverage.note("value pushed"));
+                    (0..changed.changed.len()).for_each(|_| self.coverage.note("change told without its value"));
+                }
+                Output::State(state, why) => self.say(|_| format!("page {client} is {state} {why}")),
+            }
+        }
+        self.set_alarm(client);
+        self.note_progress(client);
+        result
+    }
+
+    fn set_alarm(&mut self, client: usize) {
+        let page = &mut self.clients[client];
+        let Some(due) = page.manager.poll_timeout() else { return };
+        let wait = (due - page.clock.now(self.now)).max(0.0).ceil() as u64;
+        let at = self.now + wait;
+        if page.alarm_at.is_none_or(|set| set > at || set < self.now) {
+            page.alarm_at = Some(at);
+            self.at(at, Event::Alarm(client));
+        }
+    }
+
+    pub(crate) fn alarm(&mut self, client: usize) {
+        let page = &mut self.clients[client];
+        if page.alarm_at != Some(self.now) {
+            return;
+        }
+        if page.is_idle() {
+            page.alarm_at = None;
+            return page.missed.push_back(Missed::Alarm);
+        }
+        page.alarm_at = None;
+        self.woke(client);
+    }
+
+    fn woke(&mut self, client: usize) {
+        let was_live = self.clients[client].manager.stats(0.0).stream.state == "live";
+        self.call(client, None, |manager, now| manager.handle(Input::Woke, now));
+        if was_live && self.clients[client].manager.stats(0.0).stream.state == "waiting" {
+            self.coverage.note("silent server given up");
+        }
+    }
+
+    pub(crate) fn opened(&mut self, client: usize) {
+        self.call(client, None, |manager, now| manager.handle(Input::Opened, now));
+    }
+
+    /// Bytes reach the page.
+    pub(crate) fn reached_page(&mut self, id: ConnId, bytes: Bytes) {
+        let Some(client) = self.conns.get(&id).filter(|conn| !conn.is_dead()).map(|conn| conn.client) else { return };
+        if self.clients[client].conn != Some(id) {
+            return;
+        }
+        if self.clients[client].takes_nothing(self.now) {
+            return self.clients[client].missed.push_back(Missed::Message(id, bytes));
+        }
+        self.message(client, id, &bytes);
+    }
+
+    fn message(&mut self, client: usize, id: ConnId, bytes: &Bytes) {
+        if self.clients[client].conn != Some(id) {
+            return;
+        }
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.unread = conn.unread.saturating_sub(1);
+        }
+        let Some(frame) = World::decoded(bytes) else { return };
+        self.say(|_| format!("page {client} receives {}", crate::story::frame(bytes)));
+        let before = self.clients[client].manager.stats(0.0).stream.counters;
+        let at = self.position_told(client, &frame);
+        self.call(client, at, |manager, now| manager.handle(Input::Message(bytes), now));
+        self.note_frame(client, &frame);
+        let after = self.clients[client].manager.stats(0.0).stream.counters;
+        (before.gaps..after.gaps).for_each(|_| self.coverage.note("gap"));
+        (before.duplicates..after.duplicates).for_each(|_| self.coverage.note("duplicate ignored"));
+        self.pump(id);
+    }
+
+    /// Where the values of a frame are current: at its end, in the epoch that its stream is in.
+    fn position_told(&self, client: usize, frame: &ServerFrame) -> Option<Position> {
+        let ServerFrame::Change { sid, change } = frame else { return None };
+        let (&of, _) = self.clients[client].follows.iter().find(|(_, followed)| followed.sid == Some(*sid))?;
+        let epoch = self.clients[client].position(of)?.epoch;
+        Some(Position { epoch, offset: change.span.to() })
+    }
+
+    /// What the oracle learns of a frame that was handled.
+    fn note_frame(&mut self, client: usize, frame: &ServerFrame) {
+        match frame {
+            ServerFrame::SubOk { id, sid, epoch, offset, mode } => {
+                let at = Position { epoch: *epoch, offset: *offset };
+                let of = self.clients[client].follows.iter().find(|(_, followed)| followed.last_id == Some(*id));
+                let Some((&of, _)) = of else { return };
+                let stands = self.clients[client].position(of);
+                let Some(followed) = self.clients[client].follows.get_mut(&of) else { return };
+                followed.sid = Some(*sid);
+                if matches!(mode, Mode::Fresh | Mode::Reset) && stands.is_some_and(|stands| stands.epoch == at.epoch) {
+                    followed.began = stands;
+                }
+            }
+            ServerFrame::Reset { sid, epoch, .. } => {
+                let of = self.clients[client].follows.iter().find(|(_, followed)| followed.sid == Some(*sid));
+                let Some((&of, _)) = of else { return };
+                self.coverage.note("reset while following");
+                let stands = self.clients[client].position(of);
+                if let Some(followed) = self.clients[client].follows.get_mut(&of)
+                    && stands.is_some_and(|stands| stands.epoch == *epoch)
+                {
+                    followed.began = stands;
+                }
+            }
+            ServerFrame::Change { change, .. } => {
+                let is_whole = |followed: &Followed, scopes: &[wire::Scope]| {
+                    scopes.iter().any(|purged| followed_scope(followed, &self.clients[client]) == Some(purged.clone()))
+                };
+                let overflow = change.items.is_empty() && change.span.from() != change.span.to();
+                if overflow && self.clients[client].follows.values().any(|followed| is_whole(followed, &change.scopes)) {
+                    self.coverage.note("overflow became a purge");
+                }
+            }
+            ServerFrame::Hb { echo: Some(echo), subs } => {
+                let page = &mut self.clients[client];
+                let Some(&(_, stamp)) = page.stamps.iter().rev().find(|(said, _)| said == echo) else { return };
+                for followed in page.follows.values_mut() {
+                    if subs.iter().any(|(sid, _)| Some(*sid) == followed.sid) {
+                        followed.vouched = followed.vouched.into_iter().chain([stamp]).max_by_key(|stamp| stamp.at);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How far each scope has come.
+    fn note_progress(&mut self, client: usize) {
+        let page = &mut self.clients[client];
+        for (scope, position) in page.manager.positions() {
+            let Some(of) = SCOPES.iter().position(|name| *name == scope.as_str()) else { continue };
+            let Some(followed) = page.follows.get_mut(&of) else { continue };
+            let same = followed.farthest.filter(|farthest| farthest.epoch == position.epoch);
+            let is_farther = same.is_none_or(|farthest| position.offset > farthest.offset);
+            if is_farther {
+                followed.farthest = Some(position);
+            }
+        }
+    }
+
+    fn note_stamp(&mut self, client: usize, bytes: &[u8]) {
+        use wire::ClientFrame::{Pong, Sub};
+        let stamp = Stamp { at: self.now, hidden: self.clients[client].clock.hidden };
+        match wire::Codec::Postcard.decode_client(bytes) {
+            Ok(Sub { id, scope, stamp: said, .. }) => {
+                self.clients[client].stamps.push((said, stamp));
+                let of = SCOPES.iter().position(|name| *name == scope.as_str());
+                if let Some(followed) = of.and_then(|of| self.clients[client].follows.get_mut(&of)) {
+                    followed.last_id = Some(id);
+                }
+            }
+            Ok(Pong { stamp: said }) => self.clients[client].stamps.push((said, stamp)),
+            _ => {}
+        }
+    }
+
+    /// The page hears that its socket is closed.
+    pub(crate) fn closed(&mut self, id: ConnId, code: u16) {
+        let Some(client) = self.conns.get(&id).map(|conn| conn.client) else { return };
+        if self.clients[client].conn != Some(id) {
+            return;
+        }
+        if self.clients[client].takes_nothing(self.now) {
+            return self.clients[client].missed.push_back(Missed::Closed(id, code));
+        }
+        self.clients[client].conn = None;
+        self.drop_serving_if_dead(id);
+        self.clients[client].hung_up();
+        self.say(|_| format!("page {client}'s socket closes with {code}"));
+        self.call(client, None, |manager, now| manager.handle(Input::Closed(Some(code)), now));
+        self.forget_ended();
+    }
+
+    fn drop_serving_if_dead(&mut self, id: ConnId) {
+        // A connection cut without the server's knowledge is served until the silence is noticed.
+        if self.conns.get(&id).is_some_and(|conn| !conn.is_dead()) {
+            self.drop_serving(id);
+        }
+    }
+
+    /// Follows a scope, or leaves it.
+    pub(crate) fn toggle(&mut self, client: usize, of: usize) {
+        if self.clients[client].is_idle() {
+            return;
+        }
+        if self.clients[client].follows.contains_key(&of) {
+            self.unfollow(client, of);
+        } else {
+            self.follow(client, of);
+        }
+    }
+
+    pub(crate) fn refollow(&mut self, client: usize, of: usize) {
+        if self.clients[client].is_idle() || !self.clients[client].follows.contains_key(&of) {
+            return;
+        }
+        self.coverage.note("scope left and followed again at once");
+        self.unfollow(client, of);
+        self.follow(client, of);
+    }
+
+    pub(crate) fn follow(&mut self, client: usize, of: usize) {
+        self.say(|_| format!("page {client} follows {}", SCOPES[of]));
+        self.clients[client].follows.insert(of, Followed::default());
+        let stream = self.call(client, None, |manager, now| manager.follow(&scope(of), Some(of as u16 % 2), now));
+        if let Some(followed) = self.clients[client].follows.get_mut(&of) {
+            followed.stream = stream.expect("there are few scopes");
+        }
+        self.note_progress(client);
+    }
+
+    fn unfollow(&mut self, client: usize, of: usize) {
+        let Some(followed) = self.clients[client].follows.remove(&of) else { return };
+        self.say(|_| format!("page {client} leaves {}", SCOPES[of]));
+        self.call(client, None, |manager, _| manager.unfollow(followed.stream));
+    }
+
+    pub(crate) fn lag_of(&self, client: usize) -> u64 {
+        let (delay, until) = self.clients[client].lag;
+        if self.now < until { delay } else { 0 }
+    }
+
+    pub(crate) fn lag(&mut self, client: usize, delay: u64, during: u64) {
+        self.coverage.note("link slow");
+        self.say(|_| format!("page {client}'s link takes {delay} ms longer, for {during} ms"));
+        self.clients[client].lag = (delay, self.now + during);
+    }
+
+    pub(crate) fn slow(&mut self, client: usize, during: u64) {
+        if self.clients[client].is_idle() {
+            return;
+        }
+        self.coverage.note("slow reader");
+        self.say(|_| format!("page {client} takes nothing from its socket for {during} ms"));
+        let until = self.now + during;
+        self.clients[client].slow_until = until;
+        self.at(until, Event::Wake(client));
+    }
+
+    pub(crate) fn sleep(&mut self, client: usize, during: u64, stands: bool) {
+        if self.clients[client].is_idle() {
+            return;
+        }
+        self.coverage.note(if stands { "page slept, its clock still" } else { "page slept, its clock on" });
+        self.say(|_| format!("page {client}'s machine sleeps for {during} ms (monotonic clock stands still: {stands})"));
+        self.idle(client, during);
+        if stands {
+            self.clients[client].clock.sleep(self.now);
+        }
+    }
+
+    pub(crate) fn freeze(&mut self, client: usize, during: u64) {
+        if self.clients[client].is_idle() {
+            return;
+        }
+        self.coverage.note("page frozen");
+        self.say(|_| format!("page {client} is frozen for {during} ms, and its socket dies"));
+        self.idle(client, during);
+        self.kill(client);
+    }
+
+    fn idle(&mut self, client: usize, during: u64) {
+        let until = self.now + during;
+        self.clients[client].idle_until = Some(until);
+        self.at(until, Event::Wake(client));
+    }
+
+    pub(crate) fn wall_jump(&mut self, client: usize, by: i64) {
+        self.coverage.note(if by > 0 { "wall clock forward" } else { "wall clock back" });
+        self.say(|_| format!("page {client}'s wall clock jumps by {by} ms"));
+        self.clients[client].clock.jump(by);
+    }
+
+    /// A page goes on: a read comes first, then what it missed, all at once.
+    pub(crate) fn wake(&mut self, client: usize) {
+        let page = &mut self.clients[client];
+        if page.idle_until.is_some_and(|until| until > self.now) || page.slow_until > self.now {
+            return;
+        }
+        let was_idle = page.idle_until.take().is_some();
+        if was_idle {
+            page.clock.rise(self.now);
+            self.say(|_| format!("page {client} goes on"));
+            self.check_page(client);
+        }
+        let woke_first = was_idle && self.rng.bool();
+        if woke_first {
+            self.woke(client);
+        }
+        while let Some(missed) = self.clients[client].missed.pop_front() {
+            match missed {
+                Missed::Message(id, bytes) => {
+                    self.message(client, id, &bytes);
+                    self.check_page(client);
+                }
+                Missed::Closed(id, code) => self.closed(id, code),
+                Missed::Answer(ask, reply) => self.answered(ask, reply),
+                Missed::Alarm => self.woke(client),
+            }
+        }
+        if was_idle && !woke_first {
+            self.woke(client);
+        }
+        self.set_alarm(client);
+    }
+
+    /// The page hears of an answer, unless it does nothing just now.
+    pub(crate) fn miss_answer(&mut self, client: usize, ask: u64, reply: Reply) {
+        self.clients[client].missed.push_back(Missed::Answer(ask, reply));
+    }
+
+    /// The page ends; the next visit takes up what it leaves.
+    pub(crate) fn revisit(&mut self, client: usize) {
+        if self.clients[client].is_idle() || self.now < self.clients[client].slow_until {
+            return;
+        }
+        self.coverage.note("page ended and began anew");
+        self.say(|_| format!("page {client} ends, and the next visit takes up what it leaves"));
+        let seed = self.rng.u64(..);
+        self.hang_up(client);
+        let page = &mut self.clients[client];
+        let before = std::mem::replace(&mut page.manager, cache(seed));
+        let known = std::mem::take(&mut page.known);
+        let follows = std::mem::take(&mut page.follows);
+        page.visit += 1;
+        page.clock = page.clock.anew(self.now);
+        page.missed.clear();
+        (page.alarm_at, page.lag) = (None, (0, 0));
+        for (slot, known) in known {
+            if let Some(record) = before.record(slot) {
+                let at = known.at;
+                let restored = self.call(client, at, |manager, now| manager.restore(record, None, now));
+                restored.is_ok().then(|| self.coverage.note("earlier visit's value taken up"));
+            }
+        }
+        for (scope, position) in before.positions() {
+            self.call(client, None, |manager, _| manager.remember(scope, position));
+        }
+        for (of, followed) in follows {
+            self.follow(client, of);
+            if let Some(again) = self.clients[client].follows.get_mut(&of) {
+                (again.began, again.farthest) = (followed.began, followed.farthest);
+            }
+            self.note_progress(client);
+        }
+    }
+
+    /// Faults stop: the page goes on, and the network is back.
+    pub(crate) fn relieve(&mut self, client: usize) {
+        let page = &mut self.clients[client];
+        page.idle_until = page.idle_until.map(|_| self.now);
+        page.slow_until = 0;
+        page.lag = (0, 0);
+        self.wake(client);
+        let conn = self.clients[client].conn;
+        let is_broken = conn.is_some_and(|id| self.conns.get(&id).is_some_and(|conn| conn.is_broken || conn.is_dead()));
+        if let Some(id) = conn.filter(|_| is_broken) {
+            self.drop_serving(id);
+            self.closed(id, crate::server::CLOSED_ABNORMALLY);
+        }
+        self.call(client, None, |manager, now| manager.handle(Input::Online, now));
+    }
+}
+
+fn followed_scope(followed: &Followed, page: &Client) -> Option<wire::Scope> {
+    page.follows.iter().find(|(_, other)| other.stream == followed.stream).map(|(&of, _)| scope(of))
+}
