@@ -365,7 +365,7 @@ impl Follower {
         let Some(replica) = self.subs.get_mut(stream) else { return };
         replica.takes_up = false;
         replica.adopt(position);
-        kept.fills.raise_scope(&replica.scope, position);
+        kept.fills.raise_scope(&replica.scope, replica.position().unwrap_or(position));
         if is_loss {
             self.void(kept, stream);
         } else {

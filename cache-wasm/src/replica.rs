@@ -124,9 +124,13 @@ impl Replica {
         }
     }
 
-    /// Takes a new position, of any lineage (R5).
+    /// Takes a new position, of any lineage (R5). Within its lineage it never goes back: an edge that is behind has lost
+    /// nothing, and what was processed of another edge stays known.
     pub fn adopt(&mut self, position: Position) {
-        self.cursor = Some(Cursor::at(position));
+        match &mut self.cursor {
+            Some(cursor) if cursor.position().epoch == position.epoch => cursor.advance(position.offset),
+            _ => self.cursor = Some(Cursor::at(position)),
+        }
     }
 
     /// The epoch of its frames.

@@ -144,11 +144,19 @@ impl Hub {
         }
     }
 
-    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far.
+    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far. A head
+    /// that is not reached within 3 s will not be: what was announced is lost, or the store has failed over and nothing was
+    /// committed since. Nobody else will say so.
     pub fn confirm(&self, partition: Partition, head: Position, now_ms: u64) {
         let mut state = self.state(partition);
-        if state.probe.is_none_or(|(waiting, _)| waiting.epoch != head.epoch) {
-            state.probe = Some((head, now_ms));
+        match state.probe {
+            Some((waiting, since)) if waiting.epoch == head.epoch => {
+                if now_ms.saturating_sub(since) >= CONFIRMED_MS {
+                    state.probe = Some((head, now_ms));
+                    state.reset(head);
+                }
+            }
+            _ => state.probe = Some((head, now_ms)),
         }
         state.settle_probe();
     }

@@ -83,7 +83,7 @@ pub(crate) const EVENTS: &[Event] = &[
         in_flight: "1:13",
     },
     Event { name: "a reset ahead", happens: |page| page.reset("1:30"), cursor: "1:30", in_flight: "1:30" },
-    Event { name: "a reset back", happens: |page| page.reset("1:5"), cursor: "1:5", in_flight: "1:10" },
+    Event { name: "a reset back", happens: |page| page.reset("1:5"), cursor: "1:10", in_flight: "1:10" },
     Event { name: "an epoch change", happens: |page| page.reset("2:3"), cursor: "2:3", in_flight: "2:3" },
     Event { name: "an epoch change ahead", happens: |page| page.reset("2:30"), cursor: "2:30", in_flight: "2:30" },
     Event {

@@ -278,6 +278,13 @@ impl World {
         }
     }
 
+    /// Whether an edge is not where the store is.
+    pub(crate) fn is_an_edge_lost(&self) -> bool {
+        let heads = self.origin.heads();
+        let is_elsewhere = |edge: &Edge| layout().partitions().zip(&heads).any(|(p, head)| edge.hub.head(p) != *head);
+        self.edges.iter().any(is_elsewhere)
+    }
+
     pub(crate) fn server_wall_jump(&mut self, by: i64) {
         self.coverage.note(if by > 0 { "server clock forward" } else { "server clock back" });
         self.say(|_| format!("the server's wall clock jumps by {by} ms"));

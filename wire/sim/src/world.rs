@@ -178,6 +178,7 @@ impl World {
         let Some(((at, _), event)) = self.queue.pop_first() else { return };
         debug_assert!(at >= self.now);
         self.now = at;
+        self.truth.latest = self.truth.latest.max(self.wall_ms());
         self.happen(event);
         self.settle_announcements();
         self.check();
