@@ -47,10 +47,24 @@ pub(crate) struct Stamp {
 /// What an entry is known to be, by who filled it.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    pub(crate) category: u16,
     pub(crate) key: Key,
     /// Where its value was current.
     pub(crate) at: Option<Position>,
+}
+
+/// What makes values current: an answer as of a position, or a frame that names the version of each.
+pub(crate) enum Source {
+    Answer(Position),
+    Frame(Vec<(Key, Position)>),
+}
+
+impl Source {
+    fn of(&self, key: &Key) -> Option<Position> {
+        match self {
+            Source::Answer(as_of) => Some(*as_of),
+            Source::Frame(items) => items.iter().find(|(named, _)| named == key).map(|(_, at)| *at),
+        }
+    }
 }
 
 /// What came while a page did nothing.
@@ -133,16 +147,17 @@ impl Client {
     }
 
     /// Repeats the effects, as the package does, and notes where each value was current.
-    fn learn(&mut self, at: Option<Position>) {
+    fn learn(&mut self, source: Option<&Source>) {
         for effect in self.manager.take_effects() {
             match effect {
-                Effect::Stored(slot, category, key, ..) => {
-                    self.known.insert(slot, Known { category, key, at });
+                Effect::Stored(slot, _, key, ..) => {
+                    let at = source.and_then(|source| source.of(&key));
+                    self.known.insert(slot, Known { key, at });
                 }
                 Effect::Changed(slot, ..) | Effect::Touched(slot, _) => {
-                    if let (Some(known), Some(_)) = (self.known.get_mut(&slot), at) {
-                        known.at = at;
-                    }
+                    let Some(known) = self.known.get_mut(&slot) else { continue };
+                    let at = source.and_then(|source| source.of(&known.key));
+                    known.at = at.or(known.at);
                 }
                 Effect::Removed(slot, _) => drop(self.known.remove(&slot)),
                 Effect::Lease(..) => {}
@@ -152,17 +167,17 @@ impl Client {
 }
 
 impl World {
-    /// Calls a page's cache, then does what it asks for. What it stored is known to be current at `at`.
+    /// Calls a page's cache, then does what it asks for. What it stores is of this source.
     pub(crate) fn call<T>(
         &mut self,
         client: usize,
-        at: Option<Position>,
+        source: Option<Source>,
         call: impl FnOnce(&mut Manager, f64) -> T,
     ) -> T {
         let page = &mut self.clients[client];
         let now = page.clock.now(self.now);
         let result = call(&mut page.manager, now);
-        page.learn(at);
+        page.learn(source.as_ref());
         while let Some(output) = self.clients[client].manager.poll() {
             match output {
                 Output::Connect => {
@@ -250,8 +265,15 @@ impl World {
         if at.is_some_and(is_known) {
             self.coverage.note("duplicate ignored");
         }
-        let at = at.map(|(_, told)| told);
-        self.call(client, at, |manager, now| manager.handle(Input::Message(bytes), now));
+        let source = match (&frame, at) {
+            (ServerFrame::Change { change, .. }, Some((Position { epoch, .. }, _))) => {
+                let versions = change.items.iter();
+                let versions = versions.map(|item| (item.key.clone(), Position { epoch, offset: item.version }));
+                Some(Source::Frame(versions.collect()))
+            }
+            _ => None,
+        };
+        self.call(client, source, |manager, now| manager.handle(Input::Message(bytes), now));
         self.note_frame(client, &frame);
         self.pump(id);
     }
@@ -518,8 +540,8 @@ impl World {
         (page.alarm_at, page.lag) = (None, (0, 0));
         for (slot, known) in known {
             if let Some(record) = before.record(slot) {
-                let at = known.at;
-                let restored = self.call(client, at, |manager, now| manager.restore(record, None, now));
+                let source = known.at.map(Source::Answer);
+                let restored = self.call(client, source, |manager, now| manager.restore(record, None, now));
                 restored.is_ok().then(|| self.coverage.note("earlier visit's value taken up"));
             }
         }

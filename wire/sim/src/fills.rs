@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use wire::{Codec, Found, Key, Position, ServerFrame};
 
+use crate::client::Source;
 use crate::names::{KEYS, SCOPES, key, scope};
 use crate::plan::{Via, Want};
 use crate::server::layout;
@@ -268,7 +269,7 @@ impl World {
 
     fn answer_key(&mut self, client: usize, ticket: Ticket, as_of: Position, found: Vec<Found>) -> bool {
         let Some(found) = found.into_iter().next() else { return true };
-        let filled = self.call(client, Some(as_of), |manager, now| manager.end_fill(ticket, Answer::from(found), now));
+        let filled = self.call(client, Some(Source::Answer(as_of)), |manager, now| manager.end_fill(ticket, Answer::from(found), now));
         self.say(|_| format!("page {client}'s cache rules: {filled:?}"));
         match filled {
             Filled::Retry(_) => self.coverage.note("late fill discarded"),
@@ -282,7 +283,7 @@ impl World {
     fn answer_scope(&mut self, client: usize, ticket: Ticket, as_of: Position, found: Vec<Found>) -> bool {
         let items = found.into_iter().filter(|found| found.value.is_some()).collect();
         let Ok(body) = Codec::Postcard.encode_server(&ServerFrame::Got { id: 0, items }) else { return true };
-        let loaded = self.call(client, Some(as_of), |manager, now| {
+        let loaded = self.call(client, Some(Source::Answer(as_of)), |manager, now| {
             for piece in body.chunks(1 + body.len() / 2) {
                 match manager.feed_load(ticket, Some(as_of), piece, now) {
                     Loaded::More => {}

@@ -86,6 +86,9 @@ impl World {
         if !is_readable {
             return None;
         }
+        if let Some(late) = self.superseded_too_long_ago(client, followed, lineage, key, at.offset.get()) {
+            return Some(("P2", format!("{key} is read as of {at}, {late}")));
+        }
         // Another stream may have told of more.
         covering().find_map(|(&other, stream)| {
             let (began, upto) = (stream.began?, stream.farthest?);
@@ -105,6 +108,23 @@ impl World {
         let hidden = self.clients[client].clock.hidden - stamp.hidden;
         let age = self.now - stamp.at;
         (age >= u64::from(LEASE_MS) + CLOCK_SLACK + hidden).then(|| format!("{age} ms after the server vouched"))
+    }
+
+    /// P2 from the store's side: a partition is vouched for 3 s after it was last confirmed, and for a lease from then on.
+    fn superseded_too_long_ago(
+        &self,
+        client: usize,
+        followed: &Followed,
+        lineage: &Lineage,
+        key: &Key,
+        at: u64,
+    ) -> Option<String> {
+        let hidden = followed.vouched.map_or(0, |stamp| self.clients[client].clock.hidden - stamp.hidden);
+        let bound = u64::from(LEASE_MS) + CONFIRMED_MS + CLOCK_SLACK + hidden;
+        let changed = lineage.touched(key, at, u64::MAX).map(|touch| touch.at);
+        let since = changed.into_iter().chain(lineage.ended).min()?;
+        let age = self.now - since;
+        (age >= bound).then(|| format!("{age} ms after the store had another value, or another epoch"))
     }
 
     /// What an entry holds must be what the key held at its commit.

@@ -115,7 +115,17 @@ impl World {
             return self.broken(promise, format!("the store answers {given:?}, and should {expected:?}"));
         }
         let head = self.truth.now(partition).head;
+        self.note_overtaking(partition, before, head);
         self.announce((head > before).then_some(partition).as_slice());
+    }
+
+    /// Offsets that were given before a fail-over are given again: only the epoch tells them apart.
+    fn note_overtaking(&mut self, partition: Partition, before: u64, head: u64) {
+        let lineages = &self.truth.lineages[usize::from(partition.0)];
+        let Some([.., lost, now]) = lineages.last_chunk::<2>().map(|last| &last[..]) else { return };
+        if now.start > 0 && before <= lost.head && lost.head < head {
+            self.coverage.note("old head overtaken after a fail-over");
+        }
     }
 
     fn note_commit(&mut self, given: &Verdict, is_repeat: bool) {

@@ -63,6 +63,8 @@ impl Slot {
 pub struct Touch {
     /// The commit.
     pub offset: u64,
+    /// When it was made, in true time.
+    pub at: u64,
     /// It was only said to be dropped.
     pub is_purge: bool,
     /// What the key holds since.
@@ -78,6 +80,8 @@ pub struct Lineage {
     pub start: u64,
     /// The newest offset.
     pub head: u64,
+    /// When another lineage took its place, in true time.
+    pub ended: Option<u64>,
     base: BTreeMap<Key, Rc<Value>>,
     touches: HashMap<Key, Vec<Touch>>,
 }
@@ -117,6 +121,8 @@ pub struct Truth {
     pub lineages: Vec<Vec<Lineage>>,
     /// What went in since the store was empty.
     pub inputs: Vec<(Input, i64)>,
+    /// The true time.
+    pub now: u64,
     /// The latest that the server's wall clock has shown.
     pub latest: i64,
 }
@@ -126,7 +132,7 @@ impl Truth {
     pub fn new(layout: Layout) -> Truth {
         let tables = layout.partitions().map(|_| Table::default()).collect();
         let lineages = layout.partitions().map(|_| Vec::new()).collect();
-        Truth { layout, tables, lineages, inputs: Vec::new(), latest: i64::MIN }
+        Truth { layout, tables, lineages, inputs: Vec::new(), now: 0, latest: i64::MIN }
     }
 
     /// The present lineage of a partition.
@@ -149,8 +155,10 @@ impl Truth {
         let inputs: Vec<(Input, i64)> = self.inputs.drain(..).take(kept).collect();
         self.tables = self.layout.partitions().map(|_| Table::default()).collect();
         for (number, head) in heads.iter().enumerate() {
-            let scratch = Lineage { epoch: head.epoch, start: 0, head: 0, base: BTreeMap::new(), touches: HashMap::new() };
-            self.lineages[number].push(scratch);
+            if let Some(before) = self.lineages[number].last_mut() {
+                before.ended = Some(self.now);
+            }
+            self.lineages[number].push(empty(head.epoch));
         }
         for (input, now_ms) in inputs {
             match input {
@@ -165,7 +173,7 @@ impl Truth {
             });
             let base = values.collect();
             let Some(lineage) = self.lineages[number].last_mut() else { continue };
-            *lineage = Lineage { start: lineage.head, base, touches: HashMap::new(), ..std::mem::replace(lineage, empty(lineage.epoch)) };
+            *lineage = Lineage { start: lineage.head, head: lineage.head, base, ..empty(lineage.epoch) };
         }
     }
 
@@ -210,7 +218,7 @@ impl Truth {
         }
         for (key, is_purge) in touched {
             let after = table.value(&key);
-            lineage.touches.entry(key).or_default().push(Touch { offset, is_purge, after });
+            lineage.touches.entry(key).or_default().push(Touch { offset, at: self.now, is_purge, after });
         }
         let verdict = Verdict::Committed(lineage.head, fates);
         if let Some(producer) = batch.producer {
@@ -232,7 +240,7 @@ impl Truth {
             lineage.head += 1;
             for key in ended {
                 table.slots.remove(&key);
-                let touch = Touch { offset: lineage.head, is_purge: false, after: None };
+                let touch = Touch { offset: lineage.head, at: self.now, is_purge: false, after: None };
                 lineage.touches.entry(key).or_default().push(touch);
             }
             concerned.push(partition);
@@ -265,7 +273,7 @@ impl Truth {
 }
 
 fn empty(epoch: Epoch) -> Lineage {
-    Lineage { epoch, start: 0, head: 0, base: BTreeMap::new(), touches: HashMap::new() }
+    Lineage { epoch, start: 0, head: 0, ended: None, base: BTreeMap::new(), touches: HashMap::new() }
 }
 
 impl Value {

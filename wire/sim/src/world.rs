@@ -23,6 +23,8 @@ pub const HB_MS: u32 = 1_000;
 pub const LEASE_MS: u32 = 3_000;
 /// Milliseconds between the server's looks at its store.
 pub const PROBE_MS: u64 = 1_000;
+/// Events of one run: many times what a plan leads to.
+const EVENTS_MAX: u64 = 200_000;
 /// The first moment.
 const BEGIN: u64 = 10_000;
 
@@ -83,6 +85,7 @@ pub struct World {
     pub(crate) plan: Plan,
     queue: BTreeMap<(u64, u64), Event>,
     last: u64,
+    events: u64,
     pub(crate) last_conn: ConnId,
     pub(crate) last_ask: u64,
     pub(crate) truth: Truth,
@@ -124,6 +127,7 @@ impl World {
             plan,
             queue: BTreeMap::new(),
             last: 0,
+            events: 0,
             last_conn: 0,
             last_ask: 0,
             truth,
@@ -178,6 +182,11 @@ impl World {
         let Some(((at, _), event)) = self.queue.pop_first() else { return };
         debug_assert!(at >= self.now);
         self.now = at;
+        self.truth.now = at;
+        self.events += 1;
+        if self.events > EVENTS_MAX {
+            return self.broken("P4", "the two halves keep each other busy without end".into());
+        }
         self.truth.latest = self.truth.latest.max(self.wall_ms());
         self.happen(event);
         self.settle_announcements();

@@ -21,13 +21,21 @@ struct Ingester {
 }
 
 /// The writers' state.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writers {
     ingesters: [Ingester; 2],
     newest_fence: u64,
     last_value: u64,
     /// Batches that reached the store, by their fence and number.
     seen: HashSet<(Partition, u64, u64)>,
+}
+
+impl Default for Writers {
+    /// The first ingester is at work, and the second one has been told of nothing yet.
+    fn default() -> Writers {
+        let ingesters = [Ingester { fence: 1, ..Ingester::default() }, Ingester::default()];
+        Writers { ingesters, newest_fence: 1, last_value: 0, seen: HashSet::new() }
+    }
 }
 
 impl World {
