@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use wire::{Change, Codec, Cursor, Mode, Offset, Position, Scope, ServerFrame, Span, SubRef, Verdict};
+use wire::{Change, Codec, Cursor, Epoch, Mode, Offset, Position, Scope, ServerFrame, Span, SubRef, Verdict};
 
 use crate::outbox::Mailbox;
 use crate::store::{Commit, Layout, Partition};
@@ -87,7 +87,12 @@ struct State {
     /// A head that was read and not reached yet, and when. It stays until it is reached: under a steady stream of commits
     /// the hub is never quite at the newest one.
     probe: Option<(Position, u64)>,
+    /// The last epochs that were left: what is still announced of them comes late.
+    left: VecDeque<Epoch>,
 }
+
+/// Epochs that a partition remembers to have left.
+const LEFT_MAX: usize = 16;
 
 #[derive(Debug)]
 struct Group {
@@ -112,6 +117,7 @@ impl Hub {
                 groups: HashMap::new(),
                 confirmed_at: now_ms,
                 probe: None,
+                left: VecDeque::new(),
             })
         };
         let partitions = heads.into_iter().map(state).collect();
@@ -130,6 +136,7 @@ impl Hub {
         let Ok(span) = Span::new(before, offset) else { return };
         match state.cursor.check(epoch, span) {
             Verdict::Duplicate => {}
+            Verdict::NewEpoch if state.left.contains(&epoch) => {}
             Verdict::Gap | Verdict::NewEpoch => state.reset(commit.position),
             Verdict::Apply => {
                 state.cursor.advance(offset);
@@ -216,6 +223,13 @@ impl Hub {
 impl State {
     /// The hub lost the thread: everybody is told to begin anew at the commit's position, which covers it.
     fn reset(&mut self, position: Position) {
+        let before = self.cursor.position().epoch;
+        if before != position.epoch {
+            self.left.push_back(before);
+            if self.left.len() > LEFT_MAX {
+                self.left.pop_front();
+            }
+        }
         self.cursor = Cursor::at(position);
         // A head of another epoch will not be reached.
         self.probe = self.probe.filter(|(head, _)| head.epoch == position.epoch);
@@ -245,7 +259,9 @@ impl State {
             scopes.dedup();
             scopes.into_iter().filter_map(|scope| Some(self.groups.get_key_value(scope)?.0)).collect()
         } else {
-            self.groups.keys().collect()
+            let mut scopes: Vec<&Scope> = self.groups.keys().collect();
+            scopes.sort_unstable();
+            scopes
         };
         let changes: Vec<(Scope, Change)> = concerned
             .into_iter()

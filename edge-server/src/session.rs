@@ -3,7 +3,7 @@
 //! Bytes and `now_ms` go in; requests for the shell and frames come out. It vouches (`hb`) only for what has been sent
 //! before: the shell reads the heads first, then hands over what waits, and only then lets it beat.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use wire::frame::SUBSCRIPTIONS_MAX;
@@ -93,7 +93,8 @@ pub struct Session {
     greeted: bool,
     /// Whether change frames may carry values.
     values: bool,
-    subs: HashMap<SubRef, Following>,
+    /// In order, so that equal sessions say the same.
+    subs: BTreeMap<SubRef, Following>,
     /// The newest stamp received.
     echo: Option<u64>,
     next_beat: u64,
@@ -110,7 +111,7 @@ impl Session {
             timing,
             greeted: false,
             values: false,
-            subs: HashMap::new(),
+            subs: BTreeMap::new(),
             echo: None,
             next_beat: now_ms + u64::from(timing.hb_ms),
             heard: now_ms,

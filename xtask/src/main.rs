@@ -6,9 +6,11 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod mutants;
 mod prerequisites;
 mod servers;
 mod shell;
+mod sim;
 mod size;
 mod supervise;
 mod test;
@@ -41,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Measure against the peers, and hold the result to xtask/bars.toml
     Bench(bench::Args),
+    /// Run the protocol under every fault in virtual time
+    Sim(sim::Args),
     /// Run a program that ends when this process's stdin closes
     #[command(hide = true)]
     Supervise {
@@ -67,6 +71,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&Workspace::find()?, &args),
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Sim(args) => sim::run(&Workspace::find()?, &args).map(|()| ExitCode::SUCCESS),
         Command::Supervise { command } => supervise::supervise(&command),
     }
 }

@@ -201,3 +201,38 @@ fn a_partition_is_confirmed_for_three_seconds_and_only_where_the_store_is_not_ah
     hub.confirm(zero, position(7, 2), 13_000);
     assert!(hub.is_confirmed(zero, 13_000), "it was not");
 }
+
+#[test]
+fn what_nobody_announces_is_found_by_looking_at_the_store() {
+    let zero = Partition(0);
+    // An announcement that was lost, and a fail-over after which nothing was committed.
+    for head in [position(7, 2), position(8, 1)] {
+        let hub = hub(10);
+        let reader = Reader::new(1);
+        reader.follow(&hub, "s:a:", None);
+        hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
+        reader.change();
+        hub.confirm(zero, head, 1_000);
+        hub.confirm(zero, head, 3_999);
+        assert!(reader.mailbox.take().is_empty(), "it may still be on its way");
+        hub.confirm(zero, head, 4_000);
+        let waiting = reader.mailbox.take();
+        assert!(matches!(waiting.as_slice(), [(_, Waiting::Reset(at))] if *at == head), "{waiting:?}");
+        assert!(hub.is_confirmed(zero, 7_000), "the hub is where the store is");
+        assert_eq!(hub.head(zero), head);
+    }
+}
+
+#[test]
+fn an_epoch_that_was_left_does_not_come_back() {
+    let hub = hub(10);
+    let reader = Reader::new(1);
+    reader.follow(&hub, "s:a:", None);
+    hub.confirm(Partition(0), position(8, 1), 1_000);
+    hub.confirm(Partition(0), position(8, 1), 4_000);
+    reader.mailbox.take();
+    // It was announced before the fail-over, and comes late.
+    hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
+    assert!(reader.mailbox.take().is_empty());
+    assert_eq!(hub.head(Partition(0)), position(8, 1));
+}

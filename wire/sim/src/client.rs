@@ -1,6 +1,6 @@
 //! A page: the real cache in a shell as thin as the package's, its clocks, and the times in which it does nothing.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use cache_wasm::manager::Options;
@@ -83,7 +83,7 @@ pub(crate) struct Client {
     /// The socket it holds.
     pub(crate) conn: Option<ConnId>,
     pub(crate) follows: BTreeMap<usize, Followed>,
-    pub(crate) known: HashMap<Slot, Known>,
+    pub(crate) known: BTreeMap<Slot, Known>,
     /// The newest moments told to the server on this connection, by what was said.
     stamps: Vec<(u64, Stamp)>,
     /// It does nothing until then.
@@ -111,7 +111,7 @@ impl Client {
             clock: Clock::new(now),
             conn: None,
             follows: BTreeMap::new(),
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             stamps: Vec::new(),
             idle_until: None,
             slow_until: 0,

@@ -10,7 +10,7 @@ use crate::names::{CLIENTS, KEYS, SCOPES, key, scope};
 use crate::network::ConnId;
 use crate::plan::{Via, Want};
 use crate::server::layout;
-use crate::truth::{Lineage, Value};
+use crate::truth::{Lineage, Touch, Value};
 use crate::world::{HB_MS, LEASE_MS, PROBE_MS, World};
 
 /// How long an edge waits for what the store has and nobody announced, in milliseconds.
@@ -73,7 +73,11 @@ impl World {
             let what = || format!("{key} is of {at}, and its stream `{}` is at {upto}, in another lineage", SCOPES[of]);
             return is_readable.then(|| ("P1", what()));
         };
-        if let Some(touch) = lineage.touched(key, at.offset.get(), upto.offset.get()) {
+        // That a value has ended by its time is known before a commit says so, and what is absent carries no tag.
+        let is_absent = matches!(slots.get(slot)?.content, Content::Absent);
+        let has_ended = lineage.value(key, at.offset.get()).is_some_and(|value| self.truth.may_have_ended(value));
+        let concerns = |touch: &&Touch| !(touch.is_purge && is_absent && has_ended);
+        if let Some(touch) = lineage.touched(key, at.offset.get(), upto.offset.get()).filter(concerns) {
             let promise = if is_readable && !touch.is_purge { "P1" } else { "P3" };
             let what = if touch.is_purge { "was purged" } else { "changed" };
             let reads = if is_readable { "is read" } else { "is kept" };
@@ -95,7 +99,7 @@ impl World {
             if upto.epoch != at.epoch || began.epoch != at.epoch {
                 return None;
             }
-            let touch = lineage.touched(key, at.offset.max(began.offset).get(), upto.offset.get())?;
+            let touch = lineage.touched(key, at.offset.max(began.offset).get(), upto.offset.get()).filter(concerns)?;
             let told = format!("`{}` has told of its change at {}", SCOPES[other], touch.offset);
             Some(("P1", format!("{key} is read as of {at}, and {told}")))
         })
