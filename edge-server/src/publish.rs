@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use wire::{Change, Codec, Cursor, Epoch, Mode, Offset, Position, Scope, ServerFrame, Span, SubRef, Verdict};
+use wire::{Change, Codec, Cursor, Mode, Offset, Position, Scope, ServerFrame, Span, SubRef, Verdict};
 
 use crate::outbox::Mailbox;
 use crate::store::{Commit, Layout, Partition};
@@ -82,17 +82,13 @@ struct State {
     /// The last commits, oldest first, without a hole up to the cursor.
     ring: VecDeque<Arc<Commit>>,
     groups: HashMap<Scope, Group>,
-    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock.
-    confirmed_at: u64,
+    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock;
+    /// none in an epoch that the store was not seen in.
+    confirmed_at: Option<u64>,
     /// A head that was read and not reached yet, and when. It stays until it is reached: under a steady stream of commits
     /// the hub is never quite at the newest one.
     probe: Option<(Position, u64)>,
-    /// The last epochs that were left: what is still announced of them comes late.
-    left: VecDeque<Epoch>,
 }
-
-/// Epochs that a partition remembers to have left.
-const LEFT_MAX: usize = 16;
 
 #[derive(Debug)]
 struct Group {
@@ -115,9 +111,8 @@ impl Hub {
                 cursor,
                 ring: VecDeque::new(),
                 groups: HashMap::new(),
-                confirmed_at: now_ms,
+                confirmed_at: Some(now_ms),
                 probe: None,
-                left: VecDeque::new(),
             })
         };
         let partitions = heads.into_iter().map(state).collect();
@@ -136,7 +131,6 @@ impl Hub {
         let Ok(span) = Span::new(before, offset) else { return };
         match state.cursor.check(epoch, span) {
             Verdict::Duplicate => {}
-            Verdict::NewEpoch if state.left.contains(&epoch) => {}
             Verdict::Gap | Verdict::NewEpoch => state.reset(commit.position),
             Verdict::Apply => {
                 state.cursor.advance(offset);
@@ -170,7 +164,7 @@ impl Hub {
 
     /// Whether the partition is known to be up to date.
     pub fn is_confirmed(&self, partition: Partition, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.state(partition).confirmed_at) <= CONFIRMED_MS
+        self.state(partition).confirmed_at.is_some_and(|at| now_ms.saturating_sub(at) <= CONFIRMED_MS)
     }
 
     /// The heads of those partitions that are known to be up to date.
@@ -223,12 +217,9 @@ impl Hub {
 impl State {
     /// The hub lost the thread: everybody is told to begin anew at the commit's position, which covers it.
     fn reset(&mut self, position: Position) {
-        let before = self.cursor.position().epoch;
-        if before != position.epoch {
-            self.left.push_back(before);
-            if self.left.len() > LEFT_MAX {
-                self.left.pop_front();
-            }
+        if self.cursor.position().epoch != position.epoch {
+            // An announcement may be late and its epoch over: the store itself has to be seen in it.
+            self.confirmed_at = None;
         }
         self.cursor = Cursor::at(position);
         // A head of another epoch will not be reached.
@@ -247,7 +238,7 @@ impl State {
             && here.epoch == head.epoch
             && here.offset >= head.offset
         {
-            self.confirmed_at = self.confirmed_at.max(read_at);
+            self.confirmed_at = self.confirmed_at.max(Some(read_at));
             self.probe = None;
         }
     }

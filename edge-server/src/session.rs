@@ -228,6 +228,8 @@ impl Session {
             Waiting::Merged(change) => self.tell_change(sid, change),
             Waiting::Reset(position) => {
                 following.told = position;
+                // Nothing is vouched for in the new epoch: the word that it is does not wait for its turn.
+                self.next_beat = 0;
                 let why = "the server lost the stream's thread".into();
                 self.send(&ServerFrame::Reset { sid, epoch: position.epoch, offset: position.offset, why });
             }

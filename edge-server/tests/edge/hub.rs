@@ -224,15 +224,18 @@ fn what_nobody_announces_is_found_by_looking_at_the_store() {
 }
 
 #[test]
-fn an_epoch_that_was_left_does_not_come_back() {
-    let hub = hub(10);
-    let reader = Reader::new(1);
-    reader.follow(&hub, "s:a:", None);
-    hub.confirm(Partition(0), position(8, 1), 1_000);
-    hub.confirm(Partition(0), position(8, 1), 4_000);
-    reader.mailbox.take();
-    // It was announced before the fail-over, and comes late.
-    hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
-    assert!(reader.mailbox.take().is_empty());
-    assert_eq!(hub.head(Partition(0)), position(8, 1));
+fn an_epoch_that_only_an_announcement_tells_of_is_not_vouched_for() {
+    let (hub, zero) = (hub(10), Partition(0));
+    hub.confirm(zero, position(7, 0), 1_000);
+    let announced = |epoch| edge_server::store::Commit { position: position(epoch, 4), ..(*commit(1, &[])).clone() };
+    hub.publish(&Arc::new(announced(8)));
+    assert!(!hub.is_confirmed(zero, 1_000), "it may come late, and its epoch be over");
+    hub.confirm(zero, position(8, 4), 2_000);
+    assert!(hub.is_confirmed(zero, 5_000));
+    // One that was announced before the store failed over, and stayed on its way.
+    hub.publish(&Arc::new(announced(7)));
+    assert!(!hub.is_confirmed(zero, 2_000));
+    hub.confirm(zero, position(8, 4), 3_000);
+    hub.confirm(zero, position(8, 4), 6_000);
+    assert_eq!((hub.head(zero), hub.is_confirmed(zero, 9_000)), (position(8, 4), true));
 }

@@ -153,6 +153,9 @@ impl World {
     pub(crate) fn check_request(&mut self, id: ConnId, bytes: &[u8]) {
         let Ok(ClientFrame::Sub { scope, since: None, id: request, .. }) = Codec::Postcard.decode_client(bytes) else { return };
         let Some(client) = self.conns.get(&id).map(|conn| conn.client) else { return };
+        if self.clients[client].conn != Some(id) {
+            return;
+        }
         let Some(of) = SCOPES.iter().position(|name| *name == scope.as_str()) else { return };
         let followed = self.clients[client].follows.get(&of);
         let forgot = followed.filter(|followed| followed.is_request(request)).and_then(|followed| followed.farthest);
