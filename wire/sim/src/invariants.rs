@@ -176,6 +176,9 @@ impl World {
         self.run_until(self.now + to_find + u64::from(HB_MS) + 50);
         self.check();
         self.check_agreement("after a heartbeat and a round trip");
+        if self.violation.is_some() {
+            return;
+        }
         for client in 0..CLIENTS {
             for number in 0..KEYS.len() {
                 self.fetch(client, 0, Want::Key(number), Via::Edge, 0);
