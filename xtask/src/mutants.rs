@@ -19,6 +19,8 @@ const COPIED: [&str; 7] =
     ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "wire", "cache-wasm", "edge-server", "xtask"];
 /// What is not, wherever it lies: none of it is Rust.
 const LEFT_OUT: [&str; 8] = ["node_modules", "target", "js", "js-tests", "dist", "pkg", "bench", "www"];
+/// What the mutated simulation is called.
+const BINARY: &str = "sim-mutant";
 /// Seeds that a mutant may survive before it counts as not noticed.
 const SEEDS: u64 = 3_000;
 
@@ -59,10 +61,15 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
         mutant.changed(&workspace.root)?;
     }
     let scratch = workspace.target.join("mutants");
+    fs::create_dir_all(&scratch)?;
     for name in COPIED {
         copy(&workspace.root.join(name), &scratch.join(name))?;
     }
-    // Its dependencies are built already: they are the same, in the same folder.
+    // A name of its own, because the dependencies are built already and stay in the folder that both share.
+    let manifest = scratch.join("wire/sim/Cargo.toml");
+    let own_name =
+        format!("{}\n[[bin]]\nname = \"{BINARY}\"\npath = \"src/main.rs\"\n", fs::read_to_string(&manifest)?);
+    fs::write(&manifest, own_name)?;
     let copied = Workspace { root: scratch, target: workspace.target.clone() };
     let mut survived = 0;
     println!("{:<28} {:<24} caught by", "mutant", "rule");
@@ -132,7 +139,7 @@ fn build(copied: &Workspace) -> Result<()> {
 
 /// Which promise was seen broken, and where.
 fn caught(copied: &Workspace) -> Result<Option<String>> {
-    let mut command = Command::new(sim::binary(copied));
+    let mut command = Command::new(sim::binary(copied, BINARY));
     command.args(["--brief", "--seeds", &SEEDS.to_string()]).stdin(Stdio::null());
     let output = command.output().context("the simulation cannot run")?;
     if output.status.success() {
@@ -165,4 +172,47 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     fs::write(to, bytes)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+    }
+
+    fn list() -> List {
+        toml::from_str(&fs::read_to_string(root().join(LIST)).expect("the list")).expect("it is well-formed")
+    }
+
+    #[test]
+    fn every_mutant_finds_what_it_replaces_and_has_a_name_of_its_own() {
+        let list = list();
+        for mutant in &list.mutant {
+            let changed = mutant.changed(&root()).expect("up to date");
+            assert!(changed.iter().all(|(_, (after, before))| after != before), "{}", mutant.name);
+        }
+        let names: BTreeSet<&str> = list.mutant.iter().map(|mutant| mutant.name.as_str()).collect();
+        assert_eq!(names.len(), list.mutant.len());
+    }
+
+    #[test]
+    fn every_rule_of_the_client_has_a_mutant() {
+        let list = list();
+        for number in 1..=7 {
+            let rule = format!("R{number} ");
+            assert!(list.mutant.iter().any(|mutant| mutant.rule.starts_with(&rule)), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_out_of_date_says_so() {
+        let edit = Edit { file: LIST.into(), find: "no such text, nowhere".repeat(2), replace: String::new() };
+        let mutant = Mutant { name: "old".into(), rule: String::new(), edit: vec![edit] };
+        let error = mutant.changed(&root()).expect_err("refused").to_string();
+        assert!(error.contains("out of date") && error.contains("0 times"), "{error}");
+    }
 }

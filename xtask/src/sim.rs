@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         return mutants::run(workspace, &args.only);
     }
     build(workspace)?;
-    let mut command = std::process::Command::new(binary(workspace));
+    let mut command = std::process::Command::new(binary(workspace, "sim"));
     command.args(["--seeds", &args.seeds.to_string(), "--from", &args.from.to_string()]);
     if let Some(seed) = args.seed {
         command.args(["--seed", &seed.to_string()]);
@@ -46,7 +46,7 @@ fn build(workspace: &Workspace) -> Result<()> {
     shell::run(&mut workspace.cargo(["build", "--package", "sim", "--profile", "sim"]))
 }
 
-/// Where the simulation is built, of the repository or of a copy of it.
-pub(crate) fn binary(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("sim").join("sim")
+/// Where the simulation of this name is built, the repository's or that of a copy.
+pub(crate) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target.join("sim").join(name)
 }

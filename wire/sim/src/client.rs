@@ -12,7 +12,7 @@ use wire::{Key, Mode, Position, ServerFrame, SubRef};
 use crate::clock::Clock;
 use crate::fills::Reply;
 use crate::names::{SCOPES, scope};
-use crate::network::ConnId;
+use crate::network::{Conn, ConnId};
 use crate::world::{Event, World};
 
 /// A followed scope, as the oracle knows it.
@@ -171,13 +171,13 @@ impl World {
     pub(crate) fn call<T>(
         &mut self,
         client: usize,
-        source: Option<Source>,
+        source: Option<&Source>,
         call: impl FnOnce(&mut Manager, f64) -> T,
     ) -> T {
         let page = &mut self.clients[client];
         let now = page.clock.now(self.now);
         let result = call(&mut page.manager, now);
-        page.learn(source.as_ref());
+        page.learn(source);
         while let Some(output) = self.clients[client].manager.poll() {
             match output {
                 Output::Connect => {
@@ -273,7 +273,7 @@ impl World {
             }
             _ => None,
         };
-        self.call(client, source, |manager, now| manager.handle(Input::Message(bytes), now));
+        self.call(client, source.as_ref(), |manager, now| manager.handle(Input::Message(bytes), now));
         self.note_frame(client, &frame);
         self.pump(id);
     }
@@ -316,7 +316,8 @@ impl World {
                     scopes.iter().any(|purged| followed_scope(followed, &self.clients[client]) == Some(purged.clone()))
                 };
                 let overflow = change.items.is_empty() && change.span.from() != change.span.to();
-                if overflow && self.clients[client].follows.values().any(|followed| is_whole(followed, &change.scopes)) {
+                if overflow && self.clients[client].follows.values().any(|followed| is_whole(followed, &change.scopes))
+                {
                     self.coverage.note("overflow became a purge");
                 }
             }
@@ -454,7 +455,9 @@ impl World {
             return;
         }
         self.coverage.note(if stands { "page slept, its clock still" } else { "page slept, its clock on" });
-        self.say(|_| format!("page {client}'s machine sleeps for {during} ms (monotonic clock stands still: {stands})"));
+        self.say(|_| {
+            format!("page {client}'s machine sleeps for {during} ms (monotonic clock stands still: {stands})")
+        });
         self.idle(client, during);
         if stands {
             self.clients[client].clock.sleep(self.now);
@@ -541,7 +544,7 @@ impl World {
         for (slot, known) in known {
             if let Some(record) = before.record(slot) {
                 let source = known.at.map(Source::Answer);
-                let restored = self.call(client, source, |manager, now| manager.restore(record, None, now));
+                let restored = self.call(client, source.as_ref(), |manager, now| manager.restore(record, None, now));
                 restored.is_ok().then(|| self.coverage.note("earlier visit's value taken up"));
             }
         }
@@ -557,19 +560,39 @@ impl World {
         }
     }
 
-    /// Faults stop: the page goes on, and the network is back.
+    /// Faults stop: the page goes on, and the network is back. What broke the order or was never greeted is closed; that
+    /// nothing comes over a dead connection is for the page to notice.
     pub(crate) fn relieve(&mut self, client: usize) {
         let page = &mut self.clients[client];
         page.idle_until = page.idle_until.map(|_| self.now);
         page.slow_until = 0;
         page.lag = (0, 0);
         self.wake(client);
+        let is_live = self.is_live(client);
         let conn = self.clients[client].conn;
-        let is_broken = conn.is_some_and(|id| self.conns.get(&id).is_some_and(|conn| conn.is_broken || conn.is_dead()));
-        if let Some(id) = conn.filter(|_| is_broken) {
+        let is_over = |conn: &Conn| conn.is_broken || (conn.is_dead() && !is_live);
+        if let Some(id) = conn.filter(|id| self.conns.get(id).is_some_and(is_over)) {
             self.drop_serving(id);
             self.closed(id, crate::server::CLOSED_ABNORMALLY);
         }
+        self.go_online(client);
+    }
+
+    /// Whether it was greeted, as far as it knows.
+    fn is_live(&mut self, client: usize) -> bool {
+        let page = &mut self.clients[client];
+        let now = page.clock.now(self.now);
+        page.manager.stats(now).stream.state == "live"
+    }
+
+    /// Whether its connection is dead and it does not know.
+    pub(crate) fn is_deceived(&self, client: usize) -> bool {
+        let conn = self.clients[client].conn.and_then(|id| self.conns.get(&id));
+        conn.is_some_and(Conn::is_dead)
+    }
+
+    /// The browser says that the network is back.
+    pub(crate) fn go_online(&mut self, client: usize) {
         self.call(client, None, |manager, now| manager.handle(Input::Online, now));
     }
 }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use cache_wasm::fill::Ticket;
 use cache_wasm::{Answer, Filled, Loaded};
 use edge_server::found::{found_of, has_reached};
-use edge_server::store::{AsOf, Partition, Stored, StoreError};
+use edge_server::store::{AsOf, Partition, StoreError, Stored};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use wire::{Codec, Found, Key, Position, ServerFrame};
@@ -162,7 +162,10 @@ impl World {
                     }
                     Want::Scope(number) => {
                         let AsOf { position, values } = store.scan(&scope(number), SCAN_MAX, now_ms).await?;
-                        Ok(AsOf { position, values: values.into_iter().map(|(key, value)| (key, Some(value))).collect() })
+                        Ok(AsOf {
+                            position,
+                            values: values.into_iter().map(|(key, value)| (key, Some(value))).collect(),
+                        })
                     }
                 }
             })
@@ -269,7 +272,9 @@ impl World {
 
     fn answer_key(&mut self, client: usize, ticket: Ticket, as_of: Position, found: Vec<Found>) -> bool {
         let Some(found) = found.into_iter().next() else { return true };
-        let filled = self.call(client, Some(Source::Answer(as_of)), |manager, now| manager.end_fill(ticket, Answer::from(found), now));
+        let filled = self.call(client, Some(&Source::Answer(as_of)), |manager, now| {
+            manager.end_fill(ticket, Answer::from(found), now)
+        });
         self.say(|_| format!("page {client}'s cache rules: {filled:?}"));
         match filled {
             Filled::Retry(_) => self.coverage.note("late fill discarded"),
@@ -283,7 +288,7 @@ impl World {
     fn answer_scope(&mut self, client: usize, ticket: Ticket, as_of: Position, found: Vec<Found>) -> bool {
         let items = found.into_iter().filter(|found| found.value.is_some()).collect();
         let Ok(body) = Codec::Postcard.encode_server(&ServerFrame::Got { id: 0, items }) else { return true };
-        let loaded = self.call(client, Some(Source::Answer(as_of)), |manager, now| {
+        let loaded = self.call(client, Some(&Source::Answer(as_of)), |manager, now| {
             for piece in body.chunks(1 + body.len() / 2) {
                 match manager.feed_load(ticket, Some(as_of), piece, now) {
                     Loaded::More => {}

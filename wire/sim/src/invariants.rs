@@ -16,6 +16,9 @@ use crate::world::{HB_MS, LEASE_MS, PROBE_MS, World};
 /// How long an edge waits for what the store has and nobody announced, in milliseconds.
 const CONFIRMED_MS: u64 = 3_000;
 
+/// Heartbeats that may stay away before a page gives a connection up (R7).
+const SILENT_HEARTBEATS: u64 = 3;
+
 /// What a clock that is folded of two may be behind of either, and what its whole milliseconds hide.
 const CLOCK_SLACK: u64 = JUMP_MS as u64 + 2;
 
@@ -57,7 +60,8 @@ impl World {
         let covering = || page.follows.iter().filter(|(of, _)| scope(**of).contains(key));
         if stream == UNFOLLOWED {
             let is_followed = covering().next().is_some();
-            return (is_readable && is_followed).then(|| ("P2", format!("{key} is followed, and read by its age alone")));
+            return (is_readable && is_followed)
+                .then(|| ("P2", format!("{key} is followed, and read by its age alone")));
         }
         let Some((&of, followed)) = covering().find(|(_, followed)| followed.stream == stream) else {
             return is_readable.then(|| ("P2", format!("{key} is read under a stream that does not cover it")));
@@ -81,7 +85,8 @@ impl World {
             let promise = if is_readable && !touch.is_purge { "P1" } else { "P3" };
             let what = if touch.is_purge { "was purged" } else { "changed" };
             let reads = if is_readable { "is read" } else { "is kept" };
-            let what = format!("{key} {reads} as of {at}, {what} at {}, and `{}` is at {upto}", touch.offset, SCOPES[of]);
+            let what =
+                format!("{key} {reads} as of {at}, {what} at {}, and `{}` is at {upto}", touch.offset, SCOPES[of]);
             return Some((promise, what));
         }
         if let Some(wrong) = self.holds_wrong(client, slot, key, lineage, at.offset.get()) {
@@ -146,12 +151,16 @@ impl World {
             (Content::Absent, Some(value)) if self.truth.may_have_ended(value) => None,
             (Content::Absent | Content::Reference, _) => Some("nothing".into()),
         };
-        wrong.map(|held| format!("{key} holds {held}, and held {} at {}:{at}", shown(value.map(|v| &**v)), lineage.epoch))
+        wrong.map(|held| {
+            format!("{key} holds {held}, and held {} at {}:{at}", shown(value.map(|v| &**v)), lineage.epoch)
+        })
     }
 
     /// R7: who comes back asks to go on from where it was.
     pub(crate) fn check_request(&mut self, id: ConnId, bytes: &[u8]) {
-        let Ok(ClientFrame::Sub { scope, since: None, id: request, .. }) = Codec::Postcard.decode_client(bytes) else { return };
+        let Ok(ClientFrame::Sub { scope, since: None, id: request, .. }) = Codec::Postcard.decode_client(bytes) else {
+            return;
+        };
         let Some(client) = self.conns.get(&id).map(|conn| conn.client) else { return };
         if self.clients[client].conn != Some(id) {
             return;
@@ -171,6 +180,10 @@ impl World {
         self.relieve_edges();
         (0..CLIENTS).for_each(|client| self.relieve(client));
         self.run_until(self.under_way());
+        if (0..CLIENTS).any(|client| self.is_deceived(client)) {
+            self.run_until(self.now + SILENT_HEARTBEATS * u64::from(HB_MS) + 50);
+            (0..CLIENTS).for_each(|client| self.go_online(client));
+        }
         // What was lost on the way to an edge is found by looking at the store.
         let to_find = if self.is_an_edge_lost() { CONFIRMED_MS + 2 * PROBE_MS } else { PROBE_MS };
         self.run_until(self.now + to_find + u64::from(HB_MS) + 50);
@@ -212,7 +225,11 @@ impl World {
                     let state = if is_live { "live" } else { "without a lease" };
                     wrong.get_or_insert(format!(
                         "{when} `{}` of page {} is at {}, {state}, and the store at {}:{}",
-                        SCOPES[of], page.number, crate::story::position(stands), lineage.epoch, lineage.head
+                        SCOPES[of],
+                        page.number,
+                        crate::story::position(stands),
+                        lineage.epoch,
+                        lineage.head
                     ));
                 }
             }
@@ -239,11 +256,13 @@ impl World {
                 if holds.as_ref().map_or(present.is_some(), |holds| *holds != present && *holds != committed) {
                     let holds = holds.map(|bytes| bytes.as_deref().map(crate::story::text));
                     let present = present.as_deref().map(crate::story::text);
-                    wrong.get_or_insert(format!("in the end {key} of page {} is {holds:?}, and {present:?} in the store", page.number));
+                    wrong.get_or_insert(format!(
+                        "in the end {key} of page {} is {holds:?}, and {present:?} in the store",
+                        page.number
+                    ));
                 }
             }
         }
         wrong.into_iter().for_each(|wrong| self.broken("P4", wrong));
     }
 }
-

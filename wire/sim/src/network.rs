@@ -170,7 +170,8 @@ impl World {
                     end = Some((violation.code.code(), "silent page given up"));
                     break 'task;
                 }
-            } else {
+            } else if serving.connection.mailbox().weight().0 == 0 {
+                // Otherwise it was notified while it wrote.
                 break 'task;
             }
         }
@@ -297,13 +298,16 @@ impl World {
         let Some(id) = self.clients[client].conn else { return };
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.is_dead) else { return };
         conn.is_dead = true;
-        let (at_page, at_server) = if half { [(true, false), (false, true)][self.rng.usize(..2)] } else { (true, true) };
+        let (at_page, at_server) =
+            if half { [(true, false), (false, true)][self.rng.usize(..2)] } else { (true, true) };
         self.coverage.note(match (at_page, at_server) {
             (true, true) => "connection cut",
             (true, false) => "cut unseen by the server",
             _ => "cut unseen by the page",
         });
-        self.say(|_| format!("page {client}'s connection breaks (seen by the page: {at_page}, by the server: {at_server})"));
+        self.say(|_| {
+            format!("page {client}'s connection breaks (seen by the page: {at_page}, by the server: {at_server})")
+        });
         if at_server {
             self.drop_serving(id);
         }

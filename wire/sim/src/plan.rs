@@ -61,6 +61,7 @@ pub enum Want {
 
 /// One thing that is done, or goes wrong. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each operation's sentence says what its fields are")]
 pub enum Op {
     /// Values are observed, and committed `late` afterwards. Those of one batch lie in one partition.
     Write { by: By, keys: Vec<usize>, size: Size, tagged: bool, ttl: Option<u64>, late: u64 },
@@ -188,7 +189,9 @@ fn op(rng: &mut Rng) -> Op {
         903..910 => Op::Crash { down: rng.u64(0..2_000) },
         910..920 => Op::Restart { edge, drained: rng.bool() },
         920..932 => Op::FailOver { lost: rng.usize(..6) },
-        932..950 => Op::Stall { edge, during: if rng.u32(..4) == 0 { rng.u64(6_000..12_000) } else { rng.u64(20..4_500) } },
+        932..950 => {
+            Op::Stall { edge, during: if rng.u32(..4) == 0 { rng.u64(6_000..12_000) } else { rng.u64(20..4_500) } }
+        }
         950..960 => Op::Miss { edge },
         960..970 => Op::Echo { edge },
         _ => Op::Rest,
@@ -218,7 +221,8 @@ fn write(rng: &mut Rng) -> Op {
         1..6 => (Size::Large, 3),
         _ => (Size::Small, 3),
     };
-    let mut keys: Vec<usize> = if rng.u32(..5) == 0 { (ROOT_KEYS..KEYS.len()).collect() } else { (0..ROOT_KEYS).collect() };
+    let mut keys: Vec<usize> =
+        if rng.u32(..5) == 0 { (ROOT_KEYS..KEYS.len()).collect() } else { (0..ROOT_KEYS).collect() };
     rng.shuffle(&mut keys);
     keys.truncate(if size == Size::Huge { rng.usize(3..=most) } else { rng.usize(1..=most) });
     let ttl = (rng.u32(..8) == 0).then(|| rng.u64(50..4_000));
@@ -226,7 +230,8 @@ fn write(rng: &mut Rng) -> Op {
 }
 
 fn fetch(rng: &mut Rng, client: usize) -> Op {
-    let want = if rng.u32(..6) == 0 { Want::Scope(rng.usize(..SCOPES.len())) } else { Want::Key(rng.usize(..KEYS.len())) };
+    let want =
+        if rng.u32(..6) == 0 { Want::Scope(rng.usize(..SCOPES.len())) } else { Want::Key(rng.usize(..KEYS.len())) };
     let via = match rng.u32(..20) {
         0..10 => Via::Edge,
         10..14 => Via::Lagging(rng.u64(1..6)),

@@ -169,7 +169,10 @@ impl World {
         let lineage = self.truth.now(commit.partition);
         let (epoch, offset) = (commit.position.epoch, commit.position.offset.get());
         if (epoch, offset) != (lineage.epoch, lineage.head) {
-            return Err(format!("{} is announced, and {}:{} was committed", commit.position, lineage.epoch, lineage.head));
+            return Err(format!(
+                "{} is announced, and {}:{} was committed",
+                commit.position, lineage.epoch, lineage.head
+            ));
         }
         for item in &commit.items {
             let known = lineage.value(&item.key, offset);
@@ -213,6 +216,15 @@ impl World {
         for id in served {
             self.check_mailbox(id);
             self.pump(id);
+            self.check_told(id);
+        }
+    }
+
+    /// P6: who reads is told at once, whoever else does not.
+    fn check_told(&mut self, id: u64) {
+        let Some(serving) = self.conns.get(&id).and_then(|conn| conn.serving.as_ref()) else { return };
+        if !serving_is_stalled(serving) && serving.connection.mailbox().weight().0 > 0 {
+            self.broken("P6", format!("connection {id} takes what it is sent, and is kept waiting"));
         }
     }
 
@@ -365,7 +377,9 @@ impl World {
         self.coverage.note(if lost > 0 { "fail-over lost commits" } else { "fail-over lost nothing" });
         self.begin_lineages(kept);
         let heads = self.origin.heads();
-        self.say(|_| format!("the store fails over, loses {lost} inputs and stands at {}", crate::story::positions(&heads)));
+        self.say(|_| {
+            format!("the store fails over, loses {lost} inputs and stands at {}", crate::story::positions(&heads))
+        });
     }
 }
 

@@ -15,6 +15,11 @@ pub fn violation_of(plan: &Plan) -> Option<Violation> {
 
 /// The smallest plan found that breaks the promise.
 pub fn shrink(plan: &Plan, promise: &'static str) -> Plan {
+    smallest(plan, |fewer| violation_of(fewer).is_some_and(|violation| violation.promise == promise))
+}
+
+/// The smallest plan found that still does it.
+pub fn smallest(plan: &Plan, does: impl Fn(&Plan) -> bool) -> Plan {
     let mut smallest = plan.clone();
     let mut runs = 0;
     let mut size = smallest.steps.len().div_ceil(2);
@@ -30,7 +35,7 @@ pub fn shrink(plan: &Plan, promise: &'static str) -> Plan {
                 next.after += skipped;
             }
             runs += 1;
-            if violation_of(&fewer).is_some_and(|violation| violation.promise == promise) {
+            if does(&fewer) {
                 smallest = fewer;
                 is_smaller = true;
             } else {

@@ -82,7 +82,10 @@ pub(crate) fn changed(changed: &Changed) -> String {
 /// A plan's steps, one a line.
 pub fn plan(plan: &Plan) -> String {
     let mut at = 300;
-    let mut lines = vec![format!("seed {}, edges keep {} commits, values up to {} bytes travel", plan.seed, plan.ring, plan.push_max)];
+    let mut lines = vec![format!(
+        "seed {}, edges keep {} commits, values up to {} bytes travel",
+        plan.seed, plan.ring, plan.push_max
+    )];
     for (number, Step { after, op }) in plan.steps.iter().enumerate() {
         at += if number == 0 { 0 } else { *after };
         lines.push(format!("{at:>7} ms  {op:?}"));

@@ -206,9 +206,10 @@ impl Truth {
         }
         let carries = |slot: &Slot| matches!(slot, Slot::Value(value) if value.tags.iter().any(|tag| batch.purge.tags.contains(tag)));
         let by_name = batch.purge.keys.iter().cloned();
-        let under = table.slots.iter().filter(|(key, slot)| {
-            batch.purge.scopes.iter().any(|scope| scope.contains(key)) || carries(slot)
-        });
+        let under = table
+            .slots
+            .iter()
+            .filter(|(key, slot)| batch.purge.scopes.iter().any(|scope| scope.contains(key)) || carries(slot));
         for key in by_name.chain(under.map(|(key, _)| key.clone())) {
             touched.entry(key).or_insert(true);
         }
@@ -234,9 +235,12 @@ impl Truth {
         let mut concerned = Vec::new();
         for partition in self.layout.partitions() {
             let table = &mut self.tables[usize::from(partition.0)];
-            let ended = table.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Value(value) if value.has_ended(now_ms)));
+            let ended =
+                table.slots.iter().filter(|(_, slot)| matches!(slot, Slot::Value(value) if value.has_ended(now_ms)));
             let ended: Vec<Key> = ended.map(|(key, _)| key.clone()).collect();
-            let Some(lineage) = self.lineages[usize::from(partition.0)].last_mut().filter(|_| !ended.is_empty()) else { continue };
+            let Some(lineage) = self.lineages[usize::from(partition.0)].last_mut().filter(|_| !ended.is_empty()) else {
+                continue;
+            };
             lineage.head += 1;
             for key in ended {
                 table.slots.remove(&key);
