@@ -4,7 +4,7 @@
 //! in a ring for those who resume, and hands each group of equal subscriptions one change that is encoded once. It never
 //! waits for a reader: what it hands over lands in a mailbox that merges.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -81,7 +81,8 @@ struct State {
     cursor: Cursor,
     /// The last commits, oldest first, without a hole up to the cursor.
     ring: VecDeque<Arc<Commit>>,
-    groups: HashMap<Scope, Group>,
+    /// In order: what several scopes are told of at once is told in the same order every time.
+    groups: BTreeMap<Scope, Group>,
     /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock;
     /// none in an epoch that the store was not seen in.
     confirmed_at: Option<u64>,
@@ -110,7 +111,7 @@ impl Hub {
             Mutex::new(State {
                 cursor,
                 ring: VecDeque::new(),
-                groups: HashMap::new(),
+                groups: BTreeMap::new(),
                 confirmed_at: Some(now_ms),
                 probe: None,
             })
@@ -250,9 +251,7 @@ impl State {
             scopes.dedup();
             scopes.into_iter().filter_map(|scope| Some(self.groups.get_key_value(scope)?.0)).collect()
         } else {
-            let mut scopes: Vec<&Scope> = self.groups.keys().collect();
-            scopes.sort_unstable();
-            scopes
+            self.groups.keys().collect()
         };
         let changes: Vec<(Scope, Change)> = concerned
             .into_iter()

@@ -41,9 +41,11 @@ fn a_seed_is_the_same_run_every_time() {
         story::lines(&world.story.unwrap())
     };
     for seed in 0..10 {
-        assert_eq!(told(seed), told(seed), "seed {seed}");
+        let (one, other) = (told(seed), told(seed));
+        let parts = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert_eq!((parts, one.len()), (None, other.len()), "seed {seed}");
     }
-    assert_ne!(told(0), told(1));
+    assert!(told(0) != told(1));
 }
 
 #[test]
