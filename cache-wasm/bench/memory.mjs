@@ -5,8 +5,9 @@
  *   node cache-wasm/bench/memory.mjs --runs 3 --json target/bench/memory.json
  *
  * Measured by the browser itself (`performance.measureUserAgentSpecificMemory`, which collects garbage first and counts
- * the heap, array buffers and WebAssembly memory), each time in a page of its own; what a page costs that has only
- * loaded the script is taken off. The code of the cache and its module count against the cache.
+ * the heap and array buffers), each time in a page of its own; what a page costs that has only loaded the script is taken
+ * off. The browser leaves WebAssembly memory out: all of the module's is added. The code of the cache and its module count
+ * against the cache.
  */
 
 import { readFile, writeFile } from "node:fs/promises";

@@ -21,7 +21,10 @@ export async function serveBundle(entry, files = {}) {
     build: {
       outDir: folder,
       emptyOutDir: true,
+      chunkSizeWarningLimit: Infinity,
       rolldownOptions: {
+        // Directives of React's are for servers.
+        onLog: (level, log, handle) => log.code !== "MODULE_LEVEL_DIRECTIVE" && handle(level, log),
         input: fileURLToPath(entry),
         preserveEntrySignatures: "exports-only",
         output: { entryFileNames: "entry.js" },

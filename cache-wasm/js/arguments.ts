@@ -60,6 +60,10 @@ const INVALIDATION: Record<keyof Invalidation, boolean> = {
 export function checkCacheOptions(options: CacheOptions): void {
   checkOptions("", options, CACHE);
   whole("retries", options.retries);
+  const token: unknown = options.token;
+  if (token !== undefined && typeof token !== "string" && typeof token !== "function") {
+    throw new CacheError("argument", `\`token\` must be a string, or a function that gives one, not ${kindOf(token)}`);
+  }
   for (const name of ["fetcher", "fetcherMany", "fetch"] as const) {
     const given: unknown = options[name];
     if (given === undefined || typeof given === "function") continue;

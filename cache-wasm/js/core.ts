@@ -24,7 +24,6 @@ export interface CoreOptions {
   /** Of the options the core takes what is its own. */
   categories: (CategoryOptions & { name: string })[];
   maxBytes: number;
-  token?: string;
   seed: number;
 }
 
@@ -53,6 +52,8 @@ export interface Core {
   closed(code: number | undefined, now: number): void;
   woke(now: number): void;
   online(now: number): void;
+  /** What proves, from the next connection on, who follows. */
+  setToken(token: string | undefined): void;
   follow(scope: string, category: number | undefined, now: number): number;
   unfollow(stream: number): void;
   stop(): void;

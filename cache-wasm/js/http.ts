@@ -3,6 +3,7 @@
 import { CacheError } from "./errors.js";
 import { type Answers, type EntryAnswer, KEYS_MAX, type Source, TOO_EARLY, type Wish } from "./source.js";
 import { untilDate } from "./timers.js";
+import type { Tokens } from "./token.js";
 
 /** The media type of many values in one answer: a `got` frame in postcard. */
 const FRAME_TYPE = "application/vnd.coherence+postcard";
@@ -27,9 +28,11 @@ export class EdgeClient implements Source {
   readonly #fetch: typeof globalThis.fetch;
   /** A random id of this cache, for the server to learn from what is read one after another. */
   readonly #reader: string | undefined;
+  readonly #tokens: Tokens;
 
-  constructor(base: string, fetch: typeof globalThis.fetch, reader: string | undefined) {
+  constructor(base: string, tokens: Tokens, fetch: typeof globalThis.fetch, reader: string | undefined) {
     this.#base = base;
+    this.#tokens = tokens;
     this.#fetch = fetch;
     this.#reader = reader;
   }
@@ -76,7 +79,7 @@ export class EdgeClient implements Source {
   /** The prefetch model, `null` where the server has none, or `undefined` when it gives none now: it may be that of the tag. */
   async model(etag: string | undefined, signal: AbortSignal): Promise<ModelBody | undefined | null> {
     const headers: Record<string, string> = etag === undefined ? {} : { "if-none-match": etag };
-    const response = await this.#fetch(`${this.#base}/v1/prefetch-model`, { headers, signal, priority: "low" });
+    const response = await this.#shown("/v1/prefetch-model", headers, { signal, priority: "low" });
     if (!response.ok) return response.status === 404 ? null : undefined;
     const { contexts } = Object(await response.json()) as { contexts?: unknown };
     return { etag: response.headers.get("etag") ?? undefined, contexts };
@@ -96,7 +99,21 @@ export class EdgeClient implements Source {
     if (min !== undefined) headers["cache-min"] = min;
     const priority = isAhead ? "low" : "auto";
     // The browser's own cache would answer without asking.
-    return this.#fetch(this.#base + path, { ...init, headers, signal, priority, cache: "no-store" });
+    return this.#shown(path, headers, { ...init, signal, priority, cache: "no-store" });
+  }
+
+  /** A request that shows the token, and once more with another one where that has expired. */
+  async #shown(path: string, headers: Record<string, string>, init: RequestInit): Promise<Response> {
+    const tokens = this.#tokens;
+    for (let tries = 0; ; tries++) {
+      const asked = tokens.get();
+      const token = typeof asked === "object" ? await asked : asked;
+      if (token !== undefined) headers.authorization = `Bearer ${token}`;
+      const response = await this.#fetch(this.#base + path, { ...init, headers });
+      if (response.status !== 401 || !tokens.canRenew || tries > 0) return response;
+      tokens.expired(token);
+      response.body?.cancel().catch(() => {});
+    }
   }
 }
 

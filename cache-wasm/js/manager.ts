@@ -29,6 +29,7 @@ import { FetcherSource } from "./source.js";
 import { Storage } from "./storage.js";
 import { Stream } from "./stream.js";
 import { Clock } from "./timers.js";
+import { Tokens } from "./token.js";
 import { apply, invalidate } from "./told.js";
 import type {
   AppliedItems,
@@ -105,7 +106,6 @@ export class ConsolidatedCacheManager {
       categories: named.map(([name, limits]) => ({ ...limits, name })),
       maxBytes,
       seed: Math.random(),
-      ...(options.token === undefined ? {} : { token: options.token }),
     });
     this.#memory = module.memory;
     this.#clock = new Clock(options.clock);
@@ -127,7 +127,9 @@ export class ConsolidatedCacheManager {
     }
     const request = options.fetch ?? globalThis.fetch;
     const reader = options.prefetch === false ? undefined : drawReader();
-    const edge = base === undefined ? undefined : new EdgeClient(base, (input, init) => request(input, init), reader);
+    const tokens = new Tokens(options.token);
+    const send: typeof request = (input, init) => request(input, init);
+    const edge = base === undefined ? undefined : new EdgeClient(base, tokens, send, reader);
     this.#hasServer = edge !== undefined;
     const { fetcher, fetcherMany, retries = RETRIES, timeout = TIMEOUT_MS } = options;
     const keys = fetcher === undefined && fetcherMany === undefined ? edge : new FetcherSource(fetcher, fetcherMany);
@@ -136,7 +138,7 @@ export class ConsolidatedCacheManager {
     if (keys !== undefined && options.prefetch !== false) {
       this.#ahead = new Ahead(this.#mirror, edge, (into, keys) => void this.#fetches.prefetch(into, keys));
     }
-    this.#stream = new Stream(this.#mirror, base, options.WebSocket, {
+    this.#stream = new Stream(this.#mirror, base, tokens, options.WebSocket, {
       followed: (scopes) => (fences.scopes = scopes),
       spoke: () => this.#reader.recheck(),
     });

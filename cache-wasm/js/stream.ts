@@ -5,7 +5,11 @@ import { CacheError } from "./errors.js";
 import type { Mirror } from "./mirror.js";
 import { Socket } from "./socket.js";
 import { Alarm } from "./timers.js";
+import type { Tokens } from "./token.js";
 import type { CacheOptions, ChangeListener, StreamState } from "./types.js";
+
+/** The close code of a token that has expired: `CloseCode` in `wire/src/close.rs`. */
+const TOKEN_EXPIRED = 4001;
 
 interface Subscription {
   stream: number;
@@ -27,13 +31,27 @@ export class Stream {
   readonly #subscriptions = new Set<Subscription>();
   readonly #alarm: Alarm;
   readonly #socket: Socket | undefined;
+  readonly #tokens: Tokens;
+  /** The one that the connection has shown. */
+  #token: string | undefined;
+  /** Of the attempts to connect, the last. */
+  #attempt = 0;
+  /** Why an attempt came to nothing, where the core cannot know. */
+  #failure: string | undefined;
   /** For marks: one message. */
   message = (bytes: Uint8Array) => this.input((now) => this.#mirror.core.message(bytes, now));
 
   /** Without a `base`, and where there is no WebSocket, nothing can be followed. */
-  constructor(mirror: Mirror, base: string | undefined, given: CacheOptions["WebSocket"], host: StreamHost) {
+  constructor(
+    mirror: Mirror,
+    base: string | undefined,
+    tokens: Tokens,
+    given: CacheOptions["WebSocket"],
+    host: StreamHost,
+  ) {
     const { core, clock } = mirror;
     this.#mirror = mirror;
+    this.#tokens = tokens;
     this.#host = host;
     this.#alarm = new Alarm(clock, () => this.input((now) => core.woke(now)));
     const create = given ?? (globalThis as { WebSocket?: CacheOptions["WebSocket"] }).WebSocket;
@@ -41,7 +59,10 @@ export class Stream {
     this.#socket = new Socket(`${base.replace(/^http/, "ws")}/v1/stream`, create, {
       opened: () => this.input((now) => core.opened(now)),
       message: (bytes) => this.message(bytes),
-      closed: (code) => this.input((now) => core.closed(code, now)),
+      closed: (code) => {
+        if (code === TOKEN_EXPIRED) this.#tokens.expired(this.#token);
+        this.input((now) => core.closed(code, now));
+      },
     });
   }
 
@@ -79,16 +100,19 @@ export class Stream {
     for (let output = poll(); output !== undefined; output = poll()) {
       switch (output[0]) {
         case "connect":
-          this.#socket?.open();
+          this.#connect();
           break;
         case "send":
           this.#socket?.send(output[1]);
           break;
         case "disconnect":
+          this.#attempt++;
           this.#socket?.close(output[1], output[2]);
           break;
         case "state": {
-          const [, state, detail] = output;
+          const [, state, known] = output;
+          const detail = this.#failure ?? known;
+          this.#failure = undefined;
           news.announce(news.stream, (listener) => listener(state as StreamState, detail));
           break;
         }
@@ -112,6 +136,27 @@ export class Stream {
     this.#alarm.set(undefined);
     this.#subscriptions.clear();
     this.#socket?.close(1000, "the cache was closed");
+  }
+
+  /** Opens a socket, as soon as there is a token to show. */
+  #connect(): void {
+    const attempt = ++this.#attempt;
+    // One that is open still is of an attempt before.
+    this.#socket?.close(1000, "replaced");
+    const open = (token: string | undefined) => {
+      if (attempt !== this.#attempt || this.#mirror.closed !== undefined) return;
+      this.#token = token;
+      this.#mirror.call(() => this.#mirror.core.setToken(token));
+      this.#socket?.open();
+    };
+    const failed = (error: unknown) => {
+      if (attempt !== this.#attempt) return;
+      this.#failure = `no token could be had: ${String(error)}`;
+      this.input((now) => this.#mirror.core.closed(undefined, now));
+    };
+    const asked = this.#tokens.get();
+    if (typeof asked === "object") asked.then((token) => this.#mirror.quietly(() => open(token)), failed);
+    else open(asked);
   }
 
   #tellScopes(): void {

@@ -53,8 +53,11 @@ export interface CacheOptions {
    * `fetch` needs a `fetcher`.
    */
   url?: string | URL;
-  /** Sent with `hello`, so that the server knows who follows. */
-  token?: string;
+  /**
+   * Proves who reads: sent with `hello`, and as `Authorization: Bearer` with every request to the server. A function is asked
+   * for one when it is first needed, and for another when the server says that it has expired (4001, or 401).
+   */
+  token?: string | (() => string | Promise<string>);
   /**
    * Reads one value, in place of the edge server. Scopes are read from the server all the same. What it throws is asked for
    * again, as `retries` says, unless it has a `status` from 400 on that is neither 408, 429 nor 5xx.

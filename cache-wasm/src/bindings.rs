@@ -82,7 +82,7 @@ pub struct Core {
 
 #[wasm_bindgen]
 impl Core {
-    /// A cache of `{categories: [{name, max, ...}], maxBytes, token?, seed}`; a category's other members are those of
+    /// A cache of `{categories: [{name, max, ...}], maxBytes, seed}`; a category's other members are those of
     /// `CategoryOptions` in `js/types.ts`.
     ///
     /// # Errors
@@ -184,6 +184,12 @@ impl Core {
     pub fn online(&mut self, now: f64) {
         self.manager.handle(Input::Online, now);
         self.done(());
+    }
+
+    /// What proves, from the next connection on, who follows.
+    #[wasm_bindgen(js_name = setToken)]
+    pub fn set_token(&mut self, token: Option<String>) {
+        self.manager.set_token(token);
     }
 
     /// Follows a scope: its stream's number.

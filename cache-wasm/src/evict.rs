@@ -84,6 +84,11 @@ impl Evictor {
         }
     }
 
+    /// Makes room to remember those who leave so many members. Before that, and where it is not called, nobody is.
+    pub fn remember(&mut self, members: usize) {
+        self.ghosts.reserve(members);
+    }
+
     /// The key of an entry is known, which may be later than its slot was taken.
     pub fn named(&mut self, members: &[Slot], key_hash: u64) -> Welcome {
         let Some(ghost) = self.ghosts.recall(key_hash) else { return Welcome::default() };
@@ -123,7 +128,6 @@ impl Evictor {
         spared: Option<Slot>,
         out: &mut Vec<Slot>,
     ) {
-        self.ghosts.reserve(members.len());
         let looks = slots.looks(self.balance.discounts(), now, spared);
         match self.policy {
             Policy::Lru => self.recency.take_oldest(slots, members, n, |slot| looks.is_spared(slot), out),

@@ -15,7 +15,7 @@ use crate::store::Origin;
 pub type Ticket = u32;
 
 /// What a fill reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// One value.
     Key(Key),
@@ -55,7 +55,7 @@ pub enum Ruling {
 }
 
 /// A fill under way.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fill {
     /// The category that will hold the answer.
     pub category: u16,
@@ -75,7 +75,7 @@ pub struct Fill {
     voided: Voided,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Voided {
     all: bool,
     keys: Vec<Key>,
@@ -93,7 +93,7 @@ fn raise(floor: &mut Position, to: Position) {
 /// Whether an answer read at `as_of` knows of everything up to the floor. There is always a floor under a stream that
 /// stands somewhere: it was set at the request, or when the stream took its position.
 fn reaches(as_of: Position, floor: Option<Position>) -> bool {
-    floor.is_some_and(|floor| floor.epoch == as_of.epoch && floor.offset <= as_of.offset)
+    floor.is_some_and(|floor| as_of.reaches(floor))
 }
 
 impl Fill {
@@ -162,7 +162,7 @@ impl Fill {
 }
 
 /// The fills under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Fills {
     /// Few at a time: each change looks at all of them.
     open: Vec<(Ticket, Fill)>,

@@ -126,6 +126,11 @@ impl Follower {
         }
     }
 
+    /// What proves, from the next connection on, who follows.
+    pub fn set_token(&mut self, token: Option<String>) {
+        self.token = token;
+    }
+
     /// What is to be done next.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()

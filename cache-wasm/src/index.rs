@@ -195,7 +195,8 @@ impl Index {
         while let Some(&Node { first_entry: NONE, first_child: NONE, hash, parent, before, after, .. }) =
             self.nodes.get(node as usize)
         {
-            self.drop_node(node, hash);
+            self.scopes.replace(hash, node, None);
+            self.free.push(node);
             if let Some(after) = self.nodes.get_mut(after as usize) {
                 after.before = before;
             }
@@ -208,60 +209,32 @@ impl Index {
         }
     }
 
-    fn drop_node(&mut self, node: u32, hash: u64) {
-        self.scopes.replace(hash, node, None);
-        self.free.push(node);
-    }
-
     /// The node of a scope.
     fn top(&self, scope: &Scope) -> Option<u32> {
         let text = scope.as_str();
         self.scopes.find(hash_of(text), &|node| self.nodes[node as usize].text() == text)
     }
 
-    /// A node and those below it, each before its own.
-    fn below(&self, top: Option<u32>) -> Vec<u32> {
-        let mut found: Vec<u32> = top.into_iter().collect();
-        let mut at = 0;
-        while let Some(&node) = found.get(at) {
-            let mut child = self.nodes[node as usize].first_child;
-            while child != NONE {
-                found.push(child);
-                child = self.nodes[child as usize].after;
-            }
-            at += 1;
-        }
-        found
-    }
-
     /// The slots under a scope.
     pub fn under(&self, scope: &Scope) -> Vec<Slot> {
         let mut found = Vec::new();
-        for node in self.below(self.top(scope)) {
-            let mut slot = self.nodes[node as usize].first_entry;
+        let mut nodes: Vec<u32> = self.top(scope).into_iter().collect();
+        let mut at = 0;
+        while let Some(&node) = nodes.get(at) {
+            let Node { first_child, first_entry, .. } = self.nodes[node as usize];
+            let mut child = first_child;
+            while let Some(node) = self.nodes.get(child as usize) {
+                nodes.push(child);
+                child = node.after;
+            }
+            let mut slot = first_entry;
             while let Some(name) = self.name(slot) {
                 found.push(slot);
                 slot = name.after;
             }
+            at += 1;
         }
         found
-    }
-
-    /// Forgets the names of all that lies under a scope, and gives the slots that had them. Costs less than to remove
-    /// each: the tree under the scope goes as a whole.
-    pub fn take_under(&mut self, scope: &Scope) -> Vec<Slot> {
-        let Some(top) = self.top(scope) else { return Vec::new() };
-        let slots = self.under(scope);
-        for &slot in &slots {
-            self.unchain(slot);
-            self.names[slot as usize] = None;
-        }
-        for &node in self.below(Some(top)).iter().skip(1) {
-            self.drop_node(node, self.nodes[node as usize].hash);
-        }
-        (self.nodes[top as usize].first_child, self.nodes[top as usize].first_entry) = (NONE, NONE);
-        self.prune(top);
-        slots
     }
 
     /// How many keys have a name here; one that several categories hold counts once.
@@ -328,18 +301,6 @@ mod tests {
                     found.sort_unstable();
                     let under = model.iter().filter(|(_, key)| scope.contains(key));
                     prop_assert_eq!(found, under.map(|(&slot, _)| slot).collect::<Vec<_>>());
-                }
-            }
-            for scope in &scopes[..scopes.len() / 2] {
-                let scope = Scope::parse(&format!("{scope}:")).unwrap();
-                let mut taken = index.take_under(&scope);
-                taken.sort_unstable();
-                let under: Vec<Slot> =
-                    model.iter().filter(|(_, key)| scope.contains(key)).map(|(&slot, _)| slot).collect();
-                prop_assert_eq!(&taken, &under);
-                model.retain(|slot, _| !under.contains(slot));
-                for (slot, key) in &model {
-                    prop_assert!(index.slots_of(key).any(|found| found == *slot));
                 }
             }
             for slot in model.into_keys() {

@@ -158,6 +158,11 @@ impl Manager {
         self.follower.stop();
     }
 
+    /// What proves, from the next connection on, who follows: to be set before `handle(Opened)`.
+    pub fn set_token(&mut self, token: Option<String>) {
+        self.follower.set_token(token);
+    }
+
     fn parts(&mut self) -> (&mut Follower, Kept<'_>) {
         (&mut self.follower, Kept { store: &mut self.store, fills: &mut self.fills })
     }

@@ -171,7 +171,7 @@ impl Pool {
         self.packer.train(category)
     }
 
-    /// Moves what lives in a segment that is a third dead, and frees it; whether there was one.
+    /// Moves what lives in a segment that is partly dead, and frees it; whether there was one.
     pub fn compact(&mut self) -> bool {
         let Some(segment) = self.segments.wasteful() else { return false };
         let mut bytes = Vec::new();

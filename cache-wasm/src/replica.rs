@@ -13,7 +13,7 @@
 use wire::{Cursor, Epoch, Mode, Offset, Position, Scope, Span, SubId, SubRef, Verdict};
 
 /// Where the conversation about a scope stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// No connection, or not asked yet.
     Waiting,
@@ -55,7 +55,7 @@ pub enum Begun {
 }
 
 /// One followed scope.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Replica {
     /// What is followed.
     pub scope: Scope,
@@ -124,13 +124,12 @@ impl Replica {
         }
     }
 
-    /// Takes a new position, of any lineage (R5). Within its lineage it never goes back: an edge that is behind has lost
-    /// nothing, and what was processed of another edge stays known.
+    /// Takes a new position, of any lineage (R5). One behind the cursor, in its own lineage, is that of an edge that
+    /// lags: the cursor stays, because what it was told of still binds fills, and the edge's ranges pass it as duplicates
+    /// until they have come as far.
     pub fn adopt(&mut self, position: Position) {
-        match &mut self.cursor {
-            Some(cursor) if cursor.position().epoch == position.epoch => cursor.advance(position.offset),
-            _ => self.cursor = Some(Cursor::at(position)),
-        }
+        let ahead = self.position().filter(|own| own.reaches(position));
+        self.cursor = Some(Cursor::at(ahead.unwrap_or(position)));
     }
 
     /// The epoch of its frames.

@@ -1,7 +1,7 @@
 //! Where payload bytes lie: in segments outside of this module's own memory, appended to and given back whole.
 //!
 //! WebAssembly memory cannot shrink, so that payloads do not lie in it: the segments belong to whoever implements
-//! [`Backing`], the browser in a page. A segment that is a third dead is emptied by moving what lives in it, and dropped.
+//! [`Backing`], the browser in a page. A segment that is a sixth dead is emptied by moving what lives in it, and dropped.
 //! This module knows no payload; it is told which bytes are dead.
 
 use alloc::boxed::Box;
@@ -11,6 +11,10 @@ use core::fmt::Debug;
 
 /// The least and the greatest size of a segment that many payloads share, in bytes.
 const SIZES: (u32, u32) = (4 << 10, 64 << 10);
+
+/// The part of a segment that may be dead is one in so many. To gain a byte, up to five are moved: off the critical path,
+/// where that costs less than to keep them.
+const WASTE: u32 = 6;
 
 /// Memory that is not this module's.
 pub trait Backing: Debug {
@@ -150,18 +154,23 @@ impl Segments {
         self.backing.read(place.segment, place.at, into);
     }
 
-    /// A segment that wastes the most, if that is over a third of it: its payloads are to be moved.
+    /// A segment that wastes the most, if that is over a sixth of it: its payloads are to be moved. What is still free in the
+    /// one that is appended to is no waste.
     pub fn wasteful(&mut self) -> Option<u32> {
-        let waste = |segment: &Segment| segment.size - segment.live;
-        let (number, segment) = self.segments.iter().enumerate().max_by_key(|(_, segment)| waste(segment))?;
-        let is_filling = self.current == Some(number as u32) && segment.used - segment.live <= segment.size / 3;
-        if is_filling || waste(segment) <= segment.size / 3 || segment.live == 0 {
+        let current = self.current;
+        let waste = |&(number, segment): &(u32, &Segment)| {
+            let end = if current == Some(number) { segment.used } else { segment.size };
+            end - segment.live
+        };
+        let worst = (0..).zip(&self.segments).filter(|(_, segment)| segment.live > 0).max_by_key(waste)?;
+        if waste(&worst) <= worst.1.size / WASTE {
             return None;
         }
-        if self.current == Some(number as u32) {
+        let (number, _) = worst;
+        if current == Some(number) {
             self.current = None;
         }
-        Some(number as u32)
+        Some(number)
     }
 
     /// Bytes that are not dead.

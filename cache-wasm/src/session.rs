@@ -61,11 +61,13 @@ pub struct Session {
     backoff: Backoff,
     /// When the server asked to come back, if it did.
     recall: Option<f64>,
+    /// Whether a heartbeat came on this connection.
+    is_proven: bool,
 }
 
 impl Default for Session {
     fn default() -> Session {
-        Session { link: Link::Off, connects: 0, backoff: Backoff::default(), recall: None }
+        Session { link: Link::Off, connects: 0, backoff: Backoff::default(), recall: None, is_proven: false }
     }
 }
 
@@ -75,6 +77,7 @@ const SILENT_HEARTBEATS: f64 = 3.0;
 impl Session {
     /// A socket is to be opened now.
     pub fn connect(&mut self, now: f64) {
+        self.is_proven = false;
         self.link = Link::Connecting { until: now + GREETING_MS };
     }
 
@@ -93,6 +96,7 @@ impl Session {
     /// A heartbeat came: the connection is of use, and the next loss starts the backoff over.
     pub fn proved(&mut self) {
         self.backoff.reset();
+        self.is_proven = true;
     }
 
     /// A frame came.
@@ -112,11 +116,15 @@ impl Session {
         if matches!(self.link, Link::Off | Link::Refused { .. }) {
             return;
         }
-        let last = code.and_then(CloseCode::from_code).filter(|code| !code.reconnects());
-        let wait = self.backoff.next(rng);
-        self.link = match last {
-            Some(code) => Link::Refused { code: code.code() },
-            None => Link::Waiting { until: self.recall.take().unwrap_or(now + wait) },
+        let code = code.and_then(CloseCode::from_code);
+        let wait = match code {
+            // The connection was good, and will be with another token. One that is refused at once is no better than none.
+            Some(CloseCode::TokenExpired) if self.is_proven => 0.0,
+            _ => self.backoff.next(rng),
+        };
+        self.link = match code {
+            Some(code) if !code.reconnects() => Link::Refused { code: code.code() },
+            _ => Link::Waiting { until: self.recall.take().unwrap_or(now + wait) },
         };
     }
 

@@ -1,8 +1,8 @@
 //! The slot tables: what JavaScript reads and writes in place, and what the core knows of an entry.
 //!
 //! The shared tables are allocated once, for the sum of the categories' `max`, and never move: JavaScript keeps typed
-//! arrays over them and makes these anew only when WebAssembly memory has grown. This module finds no entry by name and
-//! decides nothing.
+//! arrays over them and makes these anew only when WebAssembly memory has grown. The others grow as slots are first taken,
+//! since most caches are far from their `max`. This module finds no entry by name and decides nothing.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -84,7 +84,6 @@ pub struct Slots {
     pub mail: Vec<Cell<f64>>,
     /// What JavaScript is to know after each call; see [`State`].
     pub state: Vec<Cell<f64>>,
-    /// Grown as slots are first taken: most caches are far from their `max`.
     entries: Vec<Option<Entry>>,
     free: Vec<Slot>,
 }
@@ -96,11 +95,11 @@ impl Slots {
         let mut lease = vec![f64::NEG_INFINITY; STREAMS_MAX + 2];
         lease[UNFOLLOWED as usize] = f64::INFINITY;
         Slots {
-            expires: vec![f64::NEG_INFINITY; n],
+            expires: Vec::new(),
             uses: vec![Cell::new(0); n],
-            stream: vec![UNFOLLOWED; n],
-            sizes: vec![0; n],
-            holds: vec![0; n],
+            stream: Vec::new(),
+            sizes: Vec::new(),
+            holds: Vec::new(),
             lease,
             mail: vec![Cell::new(0.0); MAIL],
             state: vec![Cell::new(0.0); State::COUNT],
@@ -111,7 +110,7 @@ impl Slots {
 
     /// How many entries the tables hold at most.
     pub fn capacity(&self) -> u32 {
-        self.expires.len() as u32
+        self.uses.len() as u32
     }
 
     /// The slot that the next entry takes, or `None` when none is free.
@@ -119,10 +118,14 @@ impl Slots {
         if let Some(slot) = self.free.pop() {
             return Some(slot);
         }
-        if self.entries.len() == self.expires.len() {
+        if self.entries.len() == self.uses.len() {
             return None;
         }
         growth::push(&mut self.entries, None);
+        growth::push(&mut self.expires, f64::NEG_INFINITY);
+        growth::push(&mut self.stream, UNFOLLOWED);
+        growth::push(&mut self.sizes, 0);
+        growth::push(&mut self.holds, 0);
         Some((self.entries.len() - 1) as Slot)
     }
 
@@ -207,16 +210,20 @@ impl Slots {
         Looks { uses, expires, sizes, holds, discounts, tick: self.tick(), now, spared }
     }
 
-    /// Frees a slot and gives back what it held.
-    pub fn release(&mut self, slot: Slot) -> Option<Entry> {
+    /// Ends a slot's entry and gives it back. Its uses are still known, and the slot is not free before [`Slots::free`].
+    pub fn end(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.entries.get_mut(slot as usize)?.take()?;
         self.expires[slot as usize] = f64::NEG_INFINITY;
         self.stream[slot as usize] = UNFOLLOWED;
         self.sizes[slot as usize] = 0;
         self.holds[slot as usize] = 0;
+        Some(entry)
+    }
+
+    /// Lets the next entry take a slot whose entry has ended.
+    pub fn free(&mut self, slot: Slot) {
         self.uses[slot as usize].set(0);
         self.free.push(slot);
-        Some(entry)
     }
 
     /// What a slot holds.

@@ -1,15 +1,18 @@
 //! The values: categories, slots, names, payloads and budget together, and what leaves them.
 //!
-//! Every way out of the cache goes through [`Store::remove`], which says why. What changed since the caller last looked
-//! is in [`Store::take_effects`], in order: JavaScript repeats it on its own index. This module knows no protocol: it is
-//! told positions and compares them. How room is made is `store/room`, what is done off the critical path
-//! `store/upkeep`, what JavaScript sets without asking `store/enrol`; `store/put` and `store/effect` are what goes in and comes out.
+//! What changed since the caller last looked is in [`Store::take_effects`], in order: JavaScript repeats it on its own
+//! index. This module knows no protocol: it is told positions and compares them. Every way out of the cache is
+//! `store/leave`, which says why; how room is made is `store/room`, what is done off the critical path `store/upkeep`, what
+//! JavaScript sets without asking `store/enrol`; `store/put` and `store/effect` are what goes in and comes out.
 
 mod effect;
 mod enrol;
+mod leave;
 mod put;
 mod room;
 mod upkeep;
+
+use leave::Dead;
 
 pub use effect::{Effect, Freshness, Holding, Reason};
 pub use enrol::Enrolled;
@@ -53,6 +56,8 @@ pub struct Store {
     effects: Vec<Effect>,
     /// Slots whose payload is still to be packed.
     to_pack: VecDeque<Slot>,
+    /// What left in a crowd: it is no entry any more, and its slot is not free yet.
+    dead: Vec<Dead>,
     /// Where the sweep for ended entries goes on.
     swept: Slot,
 }
@@ -102,6 +107,7 @@ impl Store {
             rng: Rng::with_seed(seed),
             effects: Vec::new(),
             to_pack: VecDeque::new(),
+            dead: Vec::new(),
             swept: 0,
         }
     }
@@ -280,14 +286,6 @@ impl Store {
         self.take_back(before, charged);
     }
 
-    fn take_back(&mut self, content: Content, size: u32) {
-        match content {
-            Content::Payload(payload) => self.pool.release(payload),
-            Content::Reference => self.referenced -= u64::from(size),
-            Content::Absent => {}
-        }
-    }
-
     fn insert(&mut self, put: Put, expires: f64, now: f64) -> Result<Slot, PutError> {
         let Some(slot) = self.take_slot(put.category, now) else {
             return Err(PutError::Held(self.categories[put.category as usize].options.name.clone()));
@@ -338,42 +336,6 @@ impl Store {
         }
     }
 
-    /// What the policy is to remember of an entry that is about to leave.
-    fn part(&mut self, slot: Slot, reason: Reason) {
-        let Some(entry) = self.slots.get(slot) else { return };
-        let evictor = &mut self.categories[usize::from(entry.category)].evictor;
-        let hash = self.index.hash(slot);
-        match reason {
-            Reason::Evicted | Reason::Pressure => evictor.evicted(&self.slots, hash, slot),
-            Reason::Expired | Reason::Invalidated | Reason::Reset | Reason::Unfollowed => {
-                if let Some(hash) = hash {
-                    evictor.lost(&self.slots, hash, slot);
-                }
-            }
-            Reason::Replaced | Reason::Deleted | Reason::Cleared | Reason::Gone => {}
-        }
-    }
-
-    /// Takes an entry out. A free slot is left alone.
-    pub fn remove(&mut self, slot: Slot, reason: Reason) {
-        self.part(slot, reason);
-        let size = self.slots.sizes.get(slot as usize).copied().unwrap_or(0);
-        let Some(entry) = self.slots.release(slot) else { return };
-        self.index.remove(slot);
-        self.tags.remove(slot);
-        let category = &mut self.categories[entry.category as usize];
-        category.removals[reason.code() as usize] += 1;
-        category.bytes -= u64::from(size);
-        category.members.swap_remove(entry.place as usize);
-        if let Some(&moved) = category.members.get(entry.place as usize)
-            && let Some(moved) = self.slots.get_mut(moved)
-        {
-            moved.place = entry.place;
-        }
-        self.take_back(entry.content, size);
-        self.effects.push(Effect::Removed(slot, reason));
-    }
-
     /// Counts one handle more that holds a slot's entry.
     pub fn hold(&mut self, slot: Slot) {
         if self.slots.get(slot).is_some() {
@@ -418,60 +380,17 @@ impl Store {
 
     /// The slots of a key, over all categories.
     pub fn slots_of(&self, key: &Key) -> Vec<Slot> {
-        self.index.slots_of(key).collect()
+        self.index.slots_of(key).filter(|&slot| self.slots.get(slot).is_some()).collect()
     }
 
     /// Whether an entry may be older than a change at `position`: read before it, in another epoch, or at no position.
     pub fn is_older(&self, slot: Slot, position: Position) -> bool {
-        self.slots.get(slot).is_some_and(|entry| match entry.seen {
-            Some(seen) => seen.epoch != position.epoch || seen.offset < position.offset,
-            None => true,
-        })
-    }
-
-    /// Removes what lies under a scope: everything, or what is older than a position.
-    pub fn purge_scope(&mut self, scope: &Scope, older_than: Option<Position>, reason: Reason) {
-        let slots = match older_than {
-            Some(_) => self.index.under(scope),
-            None => self.index.take_under(scope),
-        };
-        self.purge(&slots, older_than, reason);
+        self.slots.get(slot).is_some_and(|entry| entry.seen.is_none_or(|seen| !seen.reaches(position)))
     }
 
     /// The slots under a scope that a stream vouches for.
     pub fn slots_under(&self, scope: &Scope, stream: StreamRef) -> Vec<Slot> {
-        let under = self.index.under(scope).into_iter();
-        under.filter(|&slot| self.slots.stream[slot as usize] == stream).collect()
-    }
-
-    /// Removes what lies under a scope and is vouched for by one stream.
-    pub fn purge_stream(&mut self, scope: &Scope, stream: StreamRef, reason: Reason) {
-        self.purge(&self.slots_under(scope, stream), None, reason);
-    }
-
-    /// Removes what carries a tag: everything, or what is older than a position.
-    pub fn purge_tag(&mut self, tag: &Tag, older_than: Option<Position>, reason: Reason) {
-        self.purge(&self.tags.slots_of(tag), older_than, reason);
-    }
-
-    /// Removes what no stream has vouched for since an earlier visit.
-    pub fn purge_unvouched(&mut self) {
-        let taken = (0..self.slots.taken()).filter(|&slot| self.slots.stream[slot as usize] == UNVOUCHED);
-        let slots: Vec<Slot> = taken.collect();
-        self.purge(&slots, None, Reason::Reset);
-    }
-
-    /// Removes all of a category.
-    pub fn clear(&mut self, category: u16) {
-        let slots = self.categories.get(category as usize).map(|c| c.members.clone()).unwrap_or_default();
-        self.purge(&slots, None, Reason::Cleared);
-    }
-
-    fn purge(&mut self, slots: &[Slot], older_than: Option<Position>, reason: Reason) {
-        for &slot in slots {
-            if older_than.is_none_or(|position| self.is_older(slot, position)) {
-                self.remove(slot, reason);
-            }
-        }
+        let vouched = |slot| self.slots.get(slot).is_some() && self.slots.stream[slot as usize] == stream;
+        self.index.under(scope).into_iter().filter(|&slot| vouched(slot)).collect()
     }
 }

@@ -16,8 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wire::{Found, Key, Position, Scope};
 
+use crate::access::Access;
+use crate::audit::{self, Auditor};
 use crate::batch;
-use crate::config::{Config, PrefetchConfig};
+use crate::clock::Clock;
+use crate::config::{AuditConfig, Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
 use crate::found::{found_of, has_reached};
 use crate::health::Health;
@@ -34,6 +37,8 @@ use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreErro
 
 /// Announcements that may wait for the hub.
 const ANNOUNCEMENTS: usize = 1_024;
+/// Published commits that may wait for the auditor. It misses those over that, and knows that it did.
+const AUDITED: usize = 256;
 /// Records that may wait between validation and batching.
 const RECORDS: usize = 1_024;
 /// How often the store's heads are compared with the hub's, and ended values removed.
@@ -50,11 +55,15 @@ pub struct Edge {
     store: Arc<dyn Store>,
     hub: Hub,
     config: Config,
+    access: Access,
     /// How the sources are.
     pub health: Health,
     /// What is read next; none when it is off.
     prefetch: Option<Mutex<Prefetch>>,
+    /// What reads say of what was announced; none when it is off.
+    auditor: Option<Mutex<Auditor>>,
     started: Instant,
+    clock: Clock,
     /// When the server began.
     pub started_at: Timestamp,
     connections: AtomicU64,
@@ -93,13 +102,23 @@ impl Edge {
         &self.config
     }
 
+    /// The judge of tokens.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
     /// Milliseconds since the server began, by a clock that never goes back.
     pub fn clock_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Milliseconds since 1970 UTC.
+    /// Milliseconds since 1970 UTC, by a clock that never goes back: what is written and when it ends go by it.
     pub fn now_ms(&self) -> i64 {
+        self.clock.now(self.wall_ms(), self.clock_ms())
+    }
+
+    /// Milliseconds since 1970 UTC, as the machine has it. It may jump; tokens go by it.
+    pub fn wall_ms(&self) -> i64 {
         Timestamp::now().as_millisecond()
     }
 
@@ -187,6 +206,12 @@ impl Edge {
         self.prefetch.as_ref().map(|prefetch| prefetch.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Does something with the auditor; none when it is off.
+    pub fn audit<T>(&self, act: impl FnOnce(&mut Auditor) -> T) -> Option<T> {
+        let auditor = self.auditor.as_ref()?;
+        Some(act(&mut auditor.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
     /// Commits a batch to its partition.
     ///
     /// # Errors
@@ -209,6 +234,11 @@ fn prefetch_of(config: &PrefetchConfig, salt: u64) -> Option<Mutex<Prefetch>> {
     let (contexts, readers) = (at_least_one(config.contexts), at_least_one(config.readers));
     let limits = prefetch::Limits { k: config.k, contexts, readers };
     config.enabled.then(|| Mutex::new(Prefetch::new(limits, salt)))
+}
+
+/// The auditor, unless it is off.
+fn auditor_of(config: &AuditConfig, seed: u64) -> Option<Mutex<Auditor>> {
+    config.enabled.then(|| Mutex::new(Auditor::new(config.per_second, seed)))
 }
 
 /// A source and the client of its upstream.
@@ -240,21 +270,40 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
-    crate::metrics::recorder();
     let layout = Layout::new(config.store.partitions);
     let limits = Limits { log_commits: config.store.log_commits, push_max_bytes: config.store.push_max_bytes };
     let (announce, announced) = mpsc::channel(ANNOUNCEMENTS);
-    let store: Arc<dyn Store> = Arc::new(Embedded::new(layout, limits, || fastrand::u64(..), announce));
+    let store = Arc::new(Embedded::new(layout, limits, || fastrand::u64(..), announce));
+    run_on(store, announced, listener, config, shutdown).await
+}
+
+/// Runs a server on a store of the caller's, which announces its commits there.
+///
+/// # Errors
+/// A sentence, when a part cannot be started.
+pub async fn run_on(
+    store: Arc<dyn Store>,
+    announced: mpsc::Receiver<Arc<Commit>>,
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), String> {
+    crate::metrics::recorder();
+    let layout = store.layout();
+    let address = listener.local_addr().map_err(|error| format!("the listener has no address: {error}"))?;
     let mut heads = Vec::new();
     for partition in layout.partitions() {
         heads.push(store.head(partition).await.map_err(|error| error.to_string())?);
     }
     let edge = Arc::new(Edge {
+        access: Access::new(&config.read_secrets, &config.write_token),
         hub: Hub::new(layout, heads, config.store.log_commits, 0),
         store,
         health: Health::default(),
         prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
+        auditor: auditor_of(&config.audit, fastrand::u64(..)),
         started: Instant::now(),
+        clock: Clock::default(),
         started_at: Timestamp::now(),
         connections: AtomicU64::new(1),
         draining: watch::Sender::new(false),
@@ -271,7 +320,9 @@ pub async fn run(
     drop(records);
     let limits = batch::Limits { items: edge.config.batch.items, flush_ms: edge.config.batch.flush_ms };
     let batching = tokio::spawn(pipeline::batch(edge.clone(), limits, to_batch));
-    let publishing = tokio::spawn(publish(edge.clone(), announced));
+    let (show, published) = mpsc::channel(AUDITED);
+    let auditing = tokio::spawn(audit::reads::run(edge.clone(), published, address));
+    let publishing = tokio::spawn(publish(edge.clone(), announced, show));
     let probing = tokio::spawn(probe(edge.clone()));
 
     let (stop_serving, serving_stopped) = watch::channel(false);
@@ -297,6 +348,7 @@ pub async fn run(
     if tokio::time::timeout(DRAIN, ended).await.is_err() {
         tracing::warn!("connections were still open after {} s", DRAIN.as_secs());
     }
+    auditing.abort();
     probing.abort();
     publishing.abort();
     Ok(())
@@ -322,10 +374,13 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
     drop(flag.wait_for(|&raised| raised).await);
 }
 
-/// Announcements to the hub, in order.
-async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Arc<Commit>>) {
+/// Announcements to the hub, in order, and to the auditor behind it, who is not waited for: it sees a hole and knows.
+async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Arc<Commit>>, show: mpsc::Sender<Arc<Commit>>) {
     while let Some(commit) = announced.recv().await {
         edge.hub.publish(&commit);
+        if edge.auditor.is_some() {
+            let _missed = show.try_send(commit);
+        }
         metrics::counter!("edge_published_total").increment(1);
     }
 }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::SECRET_MIN;
+use crate::audit::PER_SECOND_MAX;
 use crate::fetch::BaseUrl;
 
 /// The prefix of environment variables; levels are joined by two underscores: `EDGE__SOURCES__MLB__ENABLED=true`.
@@ -29,6 +31,9 @@ pub struct Config {
     pub www: PathBuf,
     /// `write_token`: what PUT, DELETE, ingest and invalidate must show; empty asks for nothing.
     pub write_token: String,
+    /// `read_secrets`: what tokens of readers are signed with, each of 32 bytes or more; several while one takes the
+    /// place of another. None asks readers for nothing.
+    pub read_secrets: Vec<String>,
     /// `cors_origins`: the origins that pages of other sites may read from; `*` for any.
     pub cors_origins: Vec<String>,
     /// `[store]`.
@@ -39,6 +44,8 @@ pub struct Config {
     pub stream: StreamConfig,
     /// `[prefetch]`.
     pub prefetch: PrefetchConfig,
+    /// `[audit]`.
+    pub audit: AuditConfig,
     /// `[sources]`.
     pub sources: SourcesConfig,
 }
@@ -91,6 +98,16 @@ pub struct PrefetchConfig {
     pub readers: usize,
 }
 
+/// `[audit]`: changed keys that are read again, to see that no read is older than what was announced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// `audit.enabled`: whether anything is sampled, and `GET /v1/audit` served.
+    pub enabled: bool,
+    /// `audit.per_second`: changes sampled, 1 to 100; each is read three times.
+    pub per_second: u32,
+}
+
 /// `[sources]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -133,11 +150,13 @@ impl Default for Config {
             listen: "127.0.0.1:8080".into(),
             www: PathBuf::new(),
             write_token: String::new(),
+            read_secrets: Vec::new(),
             cors_origins: Vec::new(),
             store: StoreConfig::default(),
             batch: BatchConfig::default(),
             stream: StreamConfig::default(),
             prefetch: PrefetchConfig::default(),
+            audit: AuditConfig::default(),
             sources: SourcesConfig::default(),
         }
     }
@@ -164,6 +183,12 @@ impl Default for StreamConfig {
 impl Default for PrefetchConfig {
     fn default() -> PrefetchConfig {
         PrefetchConfig { enabled: true, k: 5, contexts: 4_096, readers: 10_000 }
+    }
+}
+
+impl Default for AuditConfig {
+    fn default() -> AuditConfig {
+        AuditConfig { enabled: true, per_second: 2 }
     }
 }
 
@@ -249,6 +274,10 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let refuse = |broken: bool, text: String| if broken { Err(ConfigError::Value(text)) } else { Ok(()) };
         self.listen_address()?;
+        refuse(
+            self.read_secrets.iter().any(|secret| secret.len() < SECRET_MIN),
+            format!("read_secrets: a secret has at least {SECRET_MIN} bytes, or it can be guessed"),
+        )?;
         let StreamConfig { hb_ms, lease_ms } = self.stream;
         refuse(self.store.partitions == 0, "store.partitions: at least 1 is needed".into())?;
         refuse(
@@ -278,6 +307,10 @@ impl Config {
             format!("prefetch.contexts: 1 to {CONTEXTS_MAX}, not {contexts}"),
         )?;
         refuse(!(1..=READERS_MAX).contains(&readers), format!("prefetch.readers: 1 to {READERS_MAX}, not {readers}"))?;
+        refuse(
+            !(1..=PER_SECOND_MAX).contains(&self.audit.per_second),
+            format!("audit.per_second: 1 to {PER_SECOND_MAX} changes, not {}", self.audit.per_second),
+        )?;
         refuse(
             !self.www.as_os_str().is_empty() && !self.www.join("index.html").is_file(),
             format!("www: there is no index.html in {}; build the dashboard first", self.www.display()),
@@ -413,10 +446,12 @@ mod tests {
         check("", &[], &[("batch.items", "51")], "1 to 50");
         check("", &[], &[("batch.items", "many")], "batch.items");
         check("", &[], &[("stream.lease_ms", "100")], "3 heartbeats");
+        check("", &[], &[("read_secrets", "too-short")], "read_secrets: a secret has at least 32 bytes");
         check("", &[], &[("prefetch.k", "1")], "prefetch.k: 2 to 100 readers");
         check("", &[], &[("prefetch.k", "101")], "prefetch.k: 2 to 100 readers");
         check("", &[], &[("prefetch.contexts", "0")], "prefetch.contexts: 1 to 65536");
         check("", &[], &[("prefetch.readers", "1000001")], "prefetch.readers: 1 to 1000000");
+        check("", &[], &[("audit.per_second", "0")], "audit.per_second: 1 to 100");
         check("[prefetch]\nenable = false", &[], &[], "did you mean `prefetch.enabled`?");
         check("", &[], &[("www", "/nowhere")], "no index.html in /nowhere");
         let missing = Config::load(Some(Path::new("/nowhere.toml")), [], &[]).unwrap_err();

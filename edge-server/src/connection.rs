@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wire::{CloseCode, Found, Key, Mode, Position};
 
+use crate::access::{Grant, Token};
 use crate::outbox::Mailbox;
 use crate::publish::Hub;
 use crate::session::{Due, Request, Session, Violation};
@@ -22,6 +23,11 @@ pub enum Taken {
     Done,
     /// A scope is followed from now on.
     Following(Mode),
+    /// A token is to be judged, and the client let in by `admit`, or closed.
+    Greet {
+        /// What the client shows.
+        token: Option<Token>,
+    },
     /// Values are to be read, for `got`.
     Get {
         /// The request's number.
@@ -63,6 +69,7 @@ impl Connection {
     pub fn handle(&mut self, message: &[u8], hub: &Hub, now_ms: u64) -> Result<Taken, Violation> {
         Ok(match self.session.handle(message, now_ms)? {
             None => Taken::Done,
+            Some(Request::Greet { token }) => Taken::Greet { token },
             Some(Request::Subscribe { id, scope, since }) => {
                 let begun = hub.subscribe(&scope, since, self.session.id(), &self.mailbox);
                 let mode = begun.mode;
@@ -77,13 +84,29 @@ impl Connection {
         })
     }
 
+    /// Lets a client in whose token was judged.
+    pub fn admit(&mut self, grant: Grant, now_ms: u64, wall_ms: i64) {
+        self.session.admit(grant, now_ms, wall_ms);
+    }
+
     /// Answers a `get`.
     pub fn got(&mut self, id: u32, items: Vec<Found>) {
         self.session.got(id, items);
     }
 
-    /// Tells what waits.
-    pub fn tell(&mut self) {
+    /// Tells what waits, unless the client may not read any more.
+    ///
+    /// # Errors
+    /// [`Violation`]: the client is to be closed.
+    pub fn tell(&mut self, now_ms: u64) -> Result<(), Violation> {
+        if let Due::Close(violation) = self.session.wake(now_ms) {
+            return Err(violation);
+        }
+        self.hand_over();
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
         for (sid, waiting) in self.mailbox.take() {
             self.session.tell(sid, waiting);
         }
@@ -98,7 +121,7 @@ impl Connection {
             Due::Nothing => {}
             Due::Heartbeat => {
                 let heads = hub.confirmed_heads(self.session.partitions(), now_ms);
-                self.tell();
+                self.hand_over();
                 self.session.beat(&heads, now_ms);
             }
             Due::Close(violation) => return Err(violation),
@@ -108,7 +131,7 @@ impl Connection {
 
     /// Tells what waits, and that the server goes away.
     pub fn say_bye(&mut self, code: CloseCode, after_ms: u32, jitter_ms: u32) {
-        self.tell();
+        self.hand_over();
         self.session.say_bye(code, after_ms, jitter_ms);
     }
 

@@ -1,4 +1,4 @@
-//! One GET to an upstream: the only file that names reqwest.
+//! One GET to an upstream: with `audit/reads`, which reads from this server itself, all that names reqwest.
 
 use std::time::Duration;
 

@@ -24,6 +24,7 @@ use wire::key::TAGS_MAX;
 use wire::{Codec, Key, Payload, Position, Scope, Tag};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::access::{Grant, Token, same};
 use crate::app::{Edge, ReadError, raised};
 use crate::found::{found_of, found_response};
 use crate::ingest;
@@ -75,6 +76,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/v1/invalidate", post(invalidate))
         .route("/v1/stream", get(stream))
         .route("/v1/prefetch-model", get(prefetch_model))
+        .route("/v1/audit", get(audit))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/health/detailed", get(detailed))
@@ -143,7 +145,7 @@ impl From<ReadError> for Problem {
 /// Whether the request may write.
 pub(crate) fn check_writer(edge: &Edge, headers: &HeaderMap) -> Result<(), Problem> {
     let token = &edge.config().write_token;
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let shown = bearer_of(headers);
     if token.is_empty() || shown.is_some_and(|shown| same(shown.as_bytes(), token.as_bytes())) {
         Ok(())
     } else {
@@ -151,9 +153,22 @@ pub(crate) fn check_writer(edge: &Edge, headers: &HeaderMap) -> Result<(), Probl
     }
 }
 
-/// Compares secrets without telling by time where they differ.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// What the request may read.
+fn grant_of(edge: &Edge, headers: &HeaderMap) -> Result<Grant, Problem> {
+    let token = bearer_of(headers).map(|shown| Token::from(shown.to_owned()));
+    edge.access().judge(token.as_ref(), edge.wall_ms()).map_err(|refusal| Problem::unauthorized_reader(&refusal))
+}
+
+fn check_key(grant: &Grant, key: &Key) -> Result<(), Problem> {
+    if grant.allows_key(key) { Ok(()) } else { Err(Problem::forbidden(key)) }
+}
+
+fn check_scope(grant: &Grant, scope: &Scope) -> Result<(), Problem> {
+    if grant.allows_scope(scope) { Ok(()) } else { Err(Problem::forbidden(scope)) }
 }
 
 fn key_of(text: &str) -> Result<Key, Problem> {
@@ -213,7 +228,9 @@ pub(crate) fn payload_of(body: &[u8]) -> Result<Payload, String> {
 }
 
 async fn entry(State(edge): Shared, key: PathKey, headers: HeaderMap) -> Answer {
+    let grant = grant_of(&edge, &headers)?;
     let key = key_of(&path(key)?)?;
+    check_key(&grant, &key)?;
     let min = min_of(&headers)?;
     let partition = edge.store().layout().of_key(&key);
     edge.reach(partition, min).await?;
@@ -305,7 +322,9 @@ struct ScanQuery {
 }
 
 async fn scan(State(edge): Shared, parameters: Result<Query<ScanQuery>, QueryRejection>, headers: HeaderMap) -> Answer {
+    let grant = grant_of(&edge, &headers)?;
     let scope = scope_of(&query(parameters)?.scope)?;
+    check_scope(&grant, &scope)?;
     edge.reach(edge.store().layout().of_scope(&scope), min_of(&headers)?).await?;
     let now_ms = edge.now_ms();
     let AsOf { position: as_of, values } = edge.store().scan(&scope, SCAN_MAX + 1, now_ms).await?;
@@ -329,6 +348,7 @@ fn json_body<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
 }
 
 async fn entries(State(edge): Shared, headers: HeaderMap, body: Result<Json<EntriesBody>, JsonRejection>) -> Answer {
+    let grant = grant_of(&edge, &headers)?;
     let EntriesBody { keys } = json_body(body)?;
     if keys.len() > GET_KEYS_MAX as usize {
         return Err(Problem::too_large(format!(
@@ -337,6 +357,7 @@ async fn entries(State(edge): Shared, headers: HeaderMap, body: Result<Json<Entr
         )));
     }
     let keys: Vec<Key> = keys.iter().map(|key| key_of(key)).collect::<Result<_, _>>()?;
+    keys.iter().try_for_each(|key| check_key(&grant, key))?;
     let items = edge.find(&keys, min_of(&headers)?).await?;
     let with_values = items.iter().filter(|found| found.value.is_some());
     edge.learn(reader_of(&headers), with_values.map(|found| &found.key));
@@ -398,7 +419,10 @@ async fn stream(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer {
-    let upgrade = upgrade.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let upgrade = upgrade.map_err(|rejection| match rejection {
+        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_) => Problem::upgrade_required(),
+        rejection => Problem::bad_request(rejection.body_text()),
+    })?;
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let codec = offered.split(',').find_map(|name| Codec::from_subprotocol(name.trim()));
     let Some(codec) = codec else {
@@ -425,13 +449,16 @@ async fn prefetch_model(
     parameters: Result<Query<ModelQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Answer {
+    let grant = grant_of(&edge, &headers)?;
     let scope = query(parameters)?.scope.as_deref().map(scope_of).transpose()?;
-    let Some(model) = edge.prefetch_model(scope.as_ref()) else {
+    let Some(mut model) = edge.prefetch_model(scope.as_ref()) else {
         return Err(Problem::not_found("nothing is learned from reads here: prefetch.enabled is false"));
     };
+    model.restrict(|key| grant.allows_key(key));
     let body = serde_json::to_vec(&model).unwrap_or_default();
     let tag = format!("\"{:016x}\"", xxh3_64(&body));
-    let validity = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "max-age=60")];
+    let validity =
+        [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "max-age=60"), (header::VARY, "authorization")];
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, validity).into_response());
     }
@@ -485,12 +512,27 @@ async fn detailed(State(edge): Shared) -> Answer {
         "uptime_ms": edge.clock_ms(),
         "store": { "kind": "embedded", "partitions": partitions },
         "stream": { "hb_ms": edge.timing().hb_ms, "lease_ms": edge.timing().lease_ms },
+        "audit": edge.audit(|auditor| auditor.report().summary()),
         "sources": edge.health.sources(),
     });
     Ok((StatusCode::OK, Json(body)).into_response())
 }
 
+/// What the auditor found: the counts, and the newest violations with their traces.
+async fn audit(State(edge): Shared) -> Answer {
+    let found = edge.audit(|auditor| {
+        let (mut found, report) = (auditor.report().summary(), auditor.report());
+        found["violations"] = json!(report.violations);
+        found
+    });
+    let Some(found) = found else {
+        return Err(Problem::not_found("nothing is audited here: audit.enabled is false"));
+    };
+    Ok(Json(found).into_response())
+}
+
 async fn metrics_text(State(edge): Shared) -> String {
+    edge.audit(|auditor| auditor.report().show());
     if let Some(Census { contexts, transitions, withheld }) = edge.prefetch_census() {
         metrics::gauge!("edge_prefetch_contexts").set(contexts as f64);
         metrics::gauge!("edge_prefetch_transitions").set(transitions as f64);

@@ -1,9 +1,10 @@
 //! edge-server: pulls upstream HTTP APIs, commits what changed, and announces it to every following cache.
 //!
 //! The modules stand in the order of the pipeline. A stage knows the outputs of the stages before it, never the later
-//! ones; `app` joins them. The rules are pure; clocks, sockets and files are in `app`, `pipeline`, `fetch`, `ws`, `http`
-//! and `main`.
+//! ones; `app` joins them. The rules are pure; clocks, sockets and files are in `app`, `pipeline`, `fetch`, `audit::reads`,
+//! `ws`, `http` and `main`.
 
+pub mod clock;
 pub mod config;
 pub mod source;
 pub mod sources;
@@ -22,10 +23,12 @@ pub mod store;
 pub mod outbox;
 pub mod publish;
 
+pub mod access;
 pub mod connection;
 pub mod session;
 pub mod ws;
 
+pub mod audit;
 pub mod prefetch;
 
 pub mod found;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use edge_server::app;
 use edge_server::config::Config;
+use edge_server::{access, app};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
+use wire::Scope;
 
 /// Pulls upstream HTTP APIs, commits what changed and announces it to every following cache.
 ///
@@ -32,6 +34,12 @@ struct Arguments {
     /// Prints the configuration that would be used, and exits
     #[arg(long)]
     print_config: bool,
+    /// Prints a reader's token for these scopes (`*` for all), signed with the first of read_secrets, and exits
+    #[arg(long, value_name = "SCOPE,SCOPE", value_delimiter = ',', conflicts_with = "print_config")]
+    sign_token: Vec<String>,
+    /// How long such a token is good
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..))]
+    token_seconds: u32,
 }
 
 const AFTER: &str = "\
@@ -39,6 +47,7 @@ Examples:
   edge-server                                        serve an empty store on 127.0.0.1:8080
   edge-server --config edge.toml --listen 0.0.0.0:80
   edge-server --set sources.prizepicks.enabled=true --set sources.prizepicks.leagues=7,2
+  edge-server --config edge.toml --sign-token sport:mlb:,sport:nba: --token-seconds 600
   edge-server --print-config                         every key with its value
 
 Paths: /v1/entries/{key}  /v1/entries?scope=  /v1/entries:get  /v1/ingest  /v1/invalidate  /v1/stream
@@ -47,6 +56,15 @@ Paths: /v1/entries/{key}  /v1/entries?scope=  /v1/entries:get  /v1/ingest  /v1/i
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in batch.flush_ms=20")?;
     Ok((key.trim().into(), value.trim().into()))
+}
+
+fn signed(config: &Config, scopes: &[String], seconds: u32) -> Result<String, String> {
+    let secret = config.read_secrets.first().ok_or("there is nothing to sign with: set read_secrets")?;
+    for scope in scopes.iter().filter(|scope| *scope != "*") {
+        Scope::parse(scope).map_err(|error| format!("`{scope}`: {error}"))?;
+    }
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    Ok(access::sign(secret, Timestamp::now().as_second() + i64::from(seconds), &scopes))
 }
 
 fn main() -> ExitCode {
@@ -72,6 +90,10 @@ fn start(arguments: Arguments) -> Result<(), String> {
     let config = Config::load(arguments.config.as_deref(), environment, &settings).map_err(|e| e.to_string())?;
     if arguments.print_config {
         print!("{}", toml::to_string(&config).map_err(|error| error.to_string())?);
+        return Ok(());
+    }
+    if !arguments.sign_token.is_empty() {
+        println!("{}", signed(&config, &arguments.sign_token, arguments.token_seconds)?);
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("no runtime: {error}"))?;

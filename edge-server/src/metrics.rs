@@ -38,5 +38,11 @@ fn describe() {
     describe_gauge!("edge_prefetch_contexts", "Keys whose successors the prefetch model keeps");
     describe_gauge!("edge_prefetch_transitions", "Transitions that the prefetch model keeps");
     describe_gauge!("edge_prefetch_withheld", "Transitions that fewer than k readers made, which are told to nobody");
+    describe_counter!("edge_audit_samples_total", "Changes that the auditor sampled");
+    describe_counter!("edge_audit_checks_total", "Reads of sampled changes, by seconds after the change and result");
+    describe_gauge!(
+        "edge_audit_consistency",
+        "Share of them that were not older than announced, by seconds after the change"
+    );
     describe_counter!("edge_http_requests_total", "HTTP requests, by route and status");
 }

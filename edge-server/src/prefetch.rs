@@ -130,6 +130,17 @@ pub struct Census {
     pub withheld: usize,
 }
 
+impl Model {
+    /// Leaves out the keys that are not to be told.
+    pub fn restrict(&mut self, is_allowed: impl Fn(&Key) -> bool) {
+        self.contexts.retain(|likely| is_allowed(&likely.key));
+        for likely in &mut self.contexts {
+            likely.next.retain(|(key, _)| is_allowed(key));
+        }
+        self.contexts.retain(|likely| !likely.next.is_empty());
+    }
+}
+
 impl Prefetch {
     /// Knows nothing yet. The salt must be random.
     pub fn new(limits: Limits, salt: u64) -> Prefetch {

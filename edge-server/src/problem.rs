@@ -50,6 +50,23 @@ impl Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// Reading needs a token, or another one.
+    pub fn unauthorized_reader(why: &impl std::fmt::Display) -> Problem {
+        let detail = format!("{why}; reading needs the header `Authorization: Bearer <token>`");
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// The token does not allow it.
+    pub fn forbidden(name: &impl std::fmt::Display) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", format!("the token does not allow `{name}`"))
+    }
+
+    /// Another version of WebSocket is asked for than the one that is spoken.
+    pub fn upgrade_required() -> Problem {
+        let detail = "the stream is a WebSocket of version 13 (RFC 6455)";
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade required", detail)
+    }
+
     /// The position asked for has not been reached.
     pub fn too_early(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::TOO_EARLY, "too early", detail)
@@ -76,6 +93,12 @@ impl IntoResponse for Problem {
         let mut response = (self.code, body).into_response();
         let json = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        if self.code == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.code == StatusCode::UPGRADE_REQUIRED {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         if self.code == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

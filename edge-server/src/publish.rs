@@ -282,7 +282,7 @@ impl State {
             .ring
             .front()
             .map_or(head.offset, |commit| Offset::new(commit.position.offset.get() - 1).unwrap_or_default());
-        if since.epoch != head.epoch || since.offset < oldest || since.offset > head.offset {
+        if !since.can_resume(oldest, head) {
             return None;
         }
         let span = Span::new(since.offset, head.offset).ok()?;

@@ -11,6 +11,7 @@ use wire::{
     Body, Change, ClientFrame, CloseCode, Codec, Found, Key, Limits, Position, Scope, ServerFrame, Span, SubId, SubRef,
 };
 
+use crate::access::{Grant, Refusal, Token};
 use crate::outbox::Waiting;
 use crate::publish::{Begun, encode};
 use crate::store::Partition;
@@ -41,6 +42,11 @@ pub struct Violation {
 /// What the shell is to do for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
+    /// Judge the token, then call `admit`, or close. Only of a session that is guarded.
+    Greet {
+        /// What the client shows.
+        token: Option<Token>,
+    },
     /// Join the followers of a scope, then call `begun`.
     Subscribe {
         /// The request's number.
@@ -91,6 +97,12 @@ pub struct Session {
     codec: Codec,
     timing: Timing,
     greeted: bool,
+    /// Whether a token is asked for.
+    guarded: bool,
+    /// What may be read.
+    grant: Grant,
+    /// When that ends, by the clock of `now_ms`.
+    ends: Option<u64>,
     /// Whether change frames may carry values.
     values: bool,
     /// In order, so that equal sessions say the same.
@@ -110,6 +122,9 @@ impl Session {
             codec,
             timing,
             greeted: false,
+            guarded: false,
+            grant: Grant::everything(),
+            ends: None,
             values: false,
             subs: BTreeMap::new(),
             echo: None,
@@ -117,6 +132,11 @@ impl Session {
             heard: now_ms,
             frames: VecDeque::new(),
         }
+    }
+
+    /// The same, where `hello` must show a token: it is asked to be judged.
+    pub fn guarded(self) -> Session {
+        Session { guarded: true, ..self }
     }
 
     /// Its number in logs and in the hub.
@@ -150,17 +170,16 @@ impl Session {
         let violation = |reason: String| Violation { code: CloseCode::Protocol, reason };
         let frame = self.codec.decode_client(message).map_err(|error| violation(error.to_string()))?;
         self.heard = now_ms;
+        if self.has_ended(now_ms) {
+            return Err(Refusal::Expired.into());
+        }
         match (frame, self.greeted) {
-            (ClientFrame::Hello { values, .. }, false) => {
-                self.greeted = true;
+            (ClientFrame::Hello { token, values }, false) => {
                 self.values = values;
-                let limits = Limits {
-                    frame_bytes: wire::codec::CLIENT_FRAME_MAX as u32,
-                    subscriptions: SUBSCRIPTIONS_MAX,
-                    get_keys: GET_KEYS_MAX,
-                };
-                let Timing { hb_ms, lease_ms } = self.timing;
-                self.send(&ServerFrame::Welcome { session: self.id, hb_ms, lease_ms, limits });
+                if self.guarded {
+                    return Ok(Some(Request::Greet { token: token.map(Token::from) }));
+                }
+                self.welcome();
                 Ok(None)
             }
             (ClientFrame::Hello { .. }, true) => Err(violation("hello was said already".into())),
@@ -170,6 +189,9 @@ impl Session {
                     return Err(violation(format!(
                         "more than {SUBSCRIPTIONS_MAX} subscriptions; follow a wider scope instead of many narrow ones"
                     )));
+                }
+                if !self.grant.allows_scope(&scope) {
+                    return Err(forbidden(scope.as_str()));
                 }
                 self.note_stamp(stamp);
                 Ok(Some(Request::Subscribe { id, scope, since }))
@@ -186,13 +208,39 @@ impl Session {
                         keys.len()
                     )));
                 }
-                Ok(Some(Request::Get { id, keys, min }))
+                match keys.iter().find(|key| !self.grant.allows_key(key)) {
+                    Some(key) => Err(forbidden(key.as_str())),
+                    None => Ok(Some(Request::Get { id, keys, min })),
+                }
             }
             (ClientFrame::Pong { stamp }, true) => {
                 self.note_stamp(stamp);
                 Ok(None)
             }
         }
+    }
+
+    /// The token was judged: the client is welcome until its grant ends. `wall_ms` is the moment that `now_ms` names by
+    /// the clock of grants, which may jump: from here on it is not looked at.
+    pub fn admit(&mut self, grant: Grant, now_ms: u64, wall_ms: i64) {
+        self.ends = grant.ends_at.map(|end| now_ms + end.saturating_sub(wall_ms).max(0).unsigned_abs());
+        self.grant = grant;
+        self.welcome();
+    }
+
+    fn welcome(&mut self) {
+        self.greeted = true;
+        let limits = Limits {
+            frame_bytes: wire::codec::CLIENT_FRAME_MAX as u32,
+            subscriptions: SUBSCRIPTIONS_MAX,
+            get_keys: GET_KEYS_MAX,
+        };
+        let Timing { hb_ms, lease_ms } = self.timing;
+        self.send(&ServerFrame::Welcome { session: self.id, hb_ms, lease_ms, limits });
+    }
+
+    fn has_ended(&self, now_ms: u64) -> bool {
+        self.ends.is_some_and(|end| now_ms >= end)
     }
 
     fn note_stamp(&mut self, stamp: u64) {
@@ -250,6 +298,9 @@ impl Session {
     /// What is due.
     pub fn wake(&self, now_ms: u64) -> Due {
         let close = |code, reason: &str| Due::Close(Violation { code, reason: reason.into() });
+        if self.has_ended(now_ms) {
+            return Due::Close(Refusal::Expired.into());
+        }
         if !self.greeted && now_ms >= self.heard + HELLO_MS {
             return close(CloseCode::Slow, "no hello came");
         }
@@ -299,6 +350,11 @@ impl Session {
     /// When `wake` finds something due.
     pub fn poll_timeout(&self) -> u64 {
         let silent = self.heard + if self.greeted { self.silence_ms() } else { HELLO_MS };
-        if self.greeted { self.next_beat.min(silent) } else { silent }
+        let due = if self.greeted { self.next_beat.min(silent) } else { silent };
+        self.ends.map_or(due, |end| due.min(end))
     }
+}
+
+fn forbidden(name: &str) -> Violation {
+    Violation { code: CloseCode::Forbidden, reason: format!("the token does not allow {name}") }
 }

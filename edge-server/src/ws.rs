@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use wire::{Body, CloseCode, Codec, Found};
 
 use crate::app::{Edge, raised};
@@ -29,6 +29,19 @@ enum End {
     Gone,
     /// This side closes.
     Close(Violation),
+    /// What came is no WebSocket message that could be read: nothing more is.
+    Broken(u16, String),
+}
+
+/// What a reading that failed means to the other side, if it is still there: RFC 6455, 7.4.1.
+fn broken(error: axum::Error) -> End {
+    use tungstenite::Error;
+    match error.into_inner().downcast_ref() {
+        Some(error @ Error::Capacity(_)) => End::Broken(CloseCode::Protocol.code(), error.to_string()),
+        Some(error @ Error::Protocol(_)) => End::Broken(1002, error.to_string()),
+        Some(error @ Error::Utf8(_)) => End::Broken(1007, error.to_string()),
+        _ => End::Gone,
+    }
 }
 
 /// Serves a connection until it ends.
@@ -36,22 +49,35 @@ pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
     // Held until the connection has closed: the server waits for that when it goes away.
     let mut draining = edge.draining();
     let id = edge.next_connection();
-    let mut connection = Connection::new(Session::new(id, codec, edge.timing(), edge.clock_ms()));
+    let session = Session::new(id, codec, edge.timing(), edge.clock_ms());
+    let session = if edge.access().is_open() { session } else { session.guarded() };
+    let mut connection = Connection::new(session);
     metrics::gauge!("edge_connections").increment(1.0);
     let end = converse(&mut socket, &mut connection, &edge, &mut draining).await;
     connection.leave(edge.hub());
     metrics::gauge!("edge_connections").decrement(1.0);
-    if let End::Close(Violation { code, reason }) = end {
-        metrics::counter!("edge_closed_total", "code" => code.code().to_string()).increment(1);
-        tracing::info!(session = id, code = code.code(), reason, "closing a connection");
-        // A close frame holds at most 123 bytes of reason.
-        let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
-        let frame = Message::Close(Some(CloseFrame { code: code.code(), reason: reason.into() }));
-        drop(timeout(PROGRESS, socket.send(frame)).await);
+    match end {
+        End::Gone => {}
+        End::Close(Violation { code, reason }) => close(&mut socket, id, code.code(), &reason).await,
+        End::Broken(code, reason) => {
+            close(&mut socket, id, code, &reason).await;
+            // What the client is still sending is not read. Ending the connection over it would reset it, and with that
+            // take the reason away from who has not read it yet.
+            return sleep(CLOSING).await;
+        }
     }
     // Reading on sends the answer to the client's close, or takes the client's answer to this side's.
     let closed = async { while let Some(Ok(_)) = socket.recv().await {} };
     drop(timeout(CLOSING, closed).await);
+}
+
+async fn close(socket: &mut WebSocket, session: u64, code: u16, reason: &str) {
+    metrics::counter!("edge_closed_total", "code" => code.to_string()).increment(1);
+    tracing::info!(session, code, reason, "closing a connection");
+    // A close frame holds at most 123 bytes of reason.
+    let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
+    let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    drop(timeout(PROGRESS, socket.send(frame)).await);
 }
 
 async fn converse(
@@ -62,14 +88,20 @@ async fn converse(
 ) -> End {
     let mailbox = connection.mailbox().clone();
     loop {
-        connection.tell();
+        if let Err(violation) = connection.tell(edge.clock_ms()) {
+            return End::Close(violation);
+        }
         if let Err(end) = flush(socket, connection).await {
             return end;
         }
         let due = Instant::now() + Duration::from_millis(connection.poll_timeout().saturating_sub(edge.clock_ms()));
         tokio::select! {
             message = socket.recv() => {
-                let Some(Ok(message)) = message else { return End::Gone };
+                let message = match message {
+                    Some(Ok(message)) => message,
+                    Some(Err(error)) => return broken(error),
+                    None => return End::Gone,
+                };
                 if let Err(end) = received(message, connection, edge).await {
                     return end;
                 }
@@ -105,6 +137,12 @@ async fn received(message: Message, connection: &mut Connection, edge: &Arc<Edge
     };
     match connection.handle(&bytes, edge.hub(), edge.clock_ms()).map_err(End::Close)? {
         Taken::Done => {}
+        Taken::Greet { token } => {
+            let wall_ms = edge.wall_ms();
+            let grant = edge.access().judge(token.as_ref(), wall_ms);
+            let grant = grant.map_err(|refusal| End::Close(refusal.into()))?;
+            connection.admit(grant, edge.clock_ms(), wall_ms);
+        }
         Taken::Following(mode) => {
             metrics::counter!("edge_subscriptions_total", "mode" => format!("{mode:?}").to_lowercase()).increment(1);
         }

@@ -60,10 +60,10 @@ impl AnswerReader {
 
     /// How many items the frame has, and the bytes before the first; `None` while more bytes are needed.
     fn head(&self) -> Result<Option<(u64, usize)>, DecodeError> {
-        // The bytes that every `got` frame begins with, up to its number.
-        let kind = first_byte(&ServerFrame::Got { id: 0, items: Vec::new() });
-        match postcard::take_from_bytes::<(u8, u32, u64)>(&self.rest) {
-            Ok(((first, _, count), rest)) if Some(first) == kind => Ok(Some((count, self.rest.len() - rest.len()))),
+        // The number that every `got` frame begins with.
+        let kind = first_byte(&ServerFrame::Got { id: 0, items: Vec::new() }).map(u32::from);
+        match postcard::take_from_bytes::<(u32, u32, u64)>(&self.rest) {
+            Ok(((number, _, count), rest)) if Some(number) == kind => Ok(Some((count, self.rest.len() - rest.len()))),
             Ok(_) => Err(DecodeError::Malformed("it is another frame".into())),
             Err(postcard::Error::DeserializeUnexpectedEnd) => Ok(None),
             Err(error) => Err(DecodeError::Malformed(error.to_string())),

@@ -130,7 +130,7 @@ pub struct Change {
 }
 
 /// How a subscription begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Nothing was followed before: the stream starts at the given offset.

@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use core::fmt;
+use core::num::NonZeroU64;
 use core::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -69,7 +70,7 @@ impl fmt::Display for Offset {
 
 /// The lineage of a partition's offsets. Offsets of different epochs are never compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Epoch(u64);
+pub struct Epoch(NonZeroU64);
 
 impl Epoch {
     /// An epoch from a random number.
@@ -77,21 +78,18 @@ impl Epoch {
     /// # Errors
     /// 0 and numbers from 2^53 on are refused.
     pub fn new(number: u64) -> Result<Epoch, PositionError> {
-        match number {
-            0 => Err(PositionError::EmptyEpoch),
-            NUMBER_END.. => Err(PositionError::TooLarge(number)),
-            _ => Ok(Epoch(number)),
-        }
+        let epoch = NonZeroU64::new(number).ok_or(PositionError::EmptyEpoch)?;
+        if number < NUMBER_END { Ok(Epoch(epoch)) } else { Err(PositionError::TooLarge(number)) }
     }
 
     /// An epoch from 64 random bits: the low 53, or 1 where they are all 0.
     pub fn from_random(bits: u64) -> Epoch {
-        Epoch((bits % NUMBER_END).max(1))
+        Epoch(NonZeroU64::new(bits % NUMBER_END).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The number.
     pub fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -105,7 +103,7 @@ macro_rules! checked_number {
     ($name:ident) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_u64(self.0)
+                serializer.serialize_u64(self.get())
             }
         }
 
@@ -127,6 +125,19 @@ pub struct Position {
     pub epoch: Epoch,
     /// The newest commit included.
     pub offset: Offset,
+}
+
+impl Position {
+    /// Whether everything up to `other` is included: the same lineage, and as far or farther.
+    pub fn reaches(self, other: Position) -> bool {
+        self.epoch == other.epoch && self.offset >= other.offset
+    }
+
+    /// The resume rule: whether a log that stands at `head` and keeps what came after `after` can be continued from
+    /// here. Before it commits are missing; ahead of the head, and in another epoch, nothing compares.
+    pub fn can_resume(self, after: Offset, head: Position) -> bool {
+        self.offset >= after && head.reaches(self)
+    }
 }
 
 impl fmt::Display for Position {
@@ -212,7 +223,7 @@ pub enum Verdict {
 }
 
 /// How far a follower has processed a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor(Position);
 
 impl Cursor {
@@ -272,6 +283,17 @@ mod tests {
         check(7, 11, 12, Verdict::Gap);
         check(8, 10, 11, Verdict::NewEpoch);
         check(8, 3, 4, Verdict::NewEpoch);
+    }
+
+    #[test]
+    fn a_stream_goes_on_from_one_before_the_oldest_commit_kept_up_to_the_head() {
+        let check = |since: &str, expected| {
+            let after = Offset::new(4).unwrap();
+            assert_eq!(since.parse::<Position>().unwrap().can_resume(after, position(7, 10)), expected, "{since}");
+        };
+        for (since, expected) in [("7:3", false), ("7:4", true), ("7:10", true), ("7:11", false), ("8:7", false)] {
+            check(since, expected);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ import { computed, signal } from "@preact/signals";
 import { arrange, FIRST_VIEW, type View } from "./board/order";
 import { type Row, Rows } from "./board/rows";
 import { type Drawn, Games } from "./games/games";
+import { Audit } from "./live/audit";
 import { Follower, type LoadState } from "./live/follow";
 import { type Category, FOLLOWED } from "./live/scopes";
 import type { Prop } from "./live/values";
@@ -35,6 +36,7 @@ export class Page {
   readonly stream = signal<StreamView>({ state: "connecting", detail: "", since: Date.now() });
   readonly loads = signal<ReadonlyMap<string, LoadState>>(new Map());
   readonly stats = signal<CacheStats | undefined>(undefined);
+  readonly audit = new Audit();
   readonly rates = signal<number[]>([]);
   /** Counts the frames drawn: a component that reads it draws again. */
   readonly frame = signal(0);
@@ -77,6 +79,7 @@ export class Page {
     this.view.subscribe(() => this.draw());
     setInterval(() => this.#sample(), STATS_MS);
     this.#sample();
+    this.audit.start();
     await this.#follower.start();
     this.rows.begin();
     this.#arranged.at = -RESORT_MS;

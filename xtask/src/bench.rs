@@ -13,10 +13,10 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bars, build, demo, prerequisites, shell, size, wasm};
+use crate::{bars, build, demo, prerequisites, races, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     Bench {
         name: "get",
         what: "a read that hits and a write that evicts, against other caches",
@@ -32,6 +32,11 @@ const BENCHES: [Bench; 6] = [
         name: "memory",
         what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
         program: Program::Script,
+    },
+    Bench {
+        name: races::NAME,
+        what: "what a read gives after an old answer raced with the news, from this cache and its peers; nothing is timed",
+        program: Program::Verdicts,
     },
     Bench {
         name: "session",
@@ -56,6 +61,8 @@ enum Program {
     Example(&'static str),
     /// A script as well, which is told where the demo's server is, and where the reads of a recorded day are.
     OnDemo,
+    /// A script as well, whose report is of verdicts and not of samples: it has a module of its own.
+    Verdicts,
     /// Nothing is timed and there are no peers: it has a module of its own.
     Size,
 }
@@ -66,7 +73,7 @@ pub(crate) struct Args {
     /// The bench to run
     #[arg(required_unless_present = "list", value_parser = PossibleValuesParser::new(names()))]
     name: Option<String>,
-    /// Fail when a promise of xtask/bars.toml is missed
+    /// Fail when a promise of xtask/bars.toml is missed; of races, when a cell of this cache is not right
     #[arg(long)]
     check: bool,
     /// How many samples to take of each row, of a bench that measures time
@@ -93,22 +100,39 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let bench = BENCHES.iter().find(|bench| bench.name == name).with_context(|| format!("no bench {name}"))?;
     let workspace = Workspace::find()?;
-    if matches!(bench.program, Program::Size) {
-        wasm::build(&workspace)?;
-        build::package(&workspace)?;
-        return size::run(&workspace, args.check);
-    }
-    // Read before the minutes of measuring: a misspelt file is known at once.
-    let promises = args.check.then(|| read_bars(&workspace, name)).transpose()?;
     let json = workspace.target.join("bench").join(name).with_extension("json");
-    measure(&workspace, bench, args, &json)?;
-    let text = fs::read_to_string(&json).with_context(|| format!("the bench did not write {}", json.display()))?;
+    match bench.program {
+        Program::Size => {
+            wasm::build(&workspace)?;
+            build::package(&workspace)?;
+            size::run(&workspace, args.check)
+        }
+        Program::Verdicts => verdicts(&workspace, bench, args, &json),
+        Program::Script | Program::Example(_) | Program::OnDemo => samples(&workspace, bench, args, &json),
+    }
+}
+
+fn verdicts(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
+    let text = measure(workspace, bench, args, json)?;
+    let report = races::Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
+    print!("{}", report.tables());
+    println!("\nAll that was observed: {}", workspace.shown(json));
+    if args.check {
+        println!("All {} cells of this cache are right.", report.check()?);
+    }
+    Ok(())
+}
+
+fn samples(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
+    // Read before the minutes of measuring: a misspelt file is known at once.
+    let promises = args.check.then(|| read_bars(workspace, bench.name)).transpose()?;
+    let text = measure(workspace, bench, args, json)?;
     let mut report = Report::parse(&text).with_context(|| format!("{} is not as expected", json.display()))?;
     report.summarise()?;
-    fs::write(&json, serde_json::to_string_pretty(&report)? + "\n")
+    fs::write(json, serde_json::to_string_pretty(&report)? + "\n")
         .with_context(|| format!("cannot write {}", json.display()))?;
     print!("{}", report.tables());
-    println!("\nAll samples: {}", workspace.shown(&json));
+    println!("\nAll samples: {}", workspace.shown(json));
 
     let Some(promises) = promises else { return Ok(()) };
     let missed = bars::missed(&promises, &report)?;
@@ -126,8 +150,8 @@ fn read_bars(workspace: &Workspace, bench: &str) -> Result<Vec<bars::Bar>> {
     bars::parse(&text, bench, &names()).context("xtask/bars.toml is not as expected")
 }
 
-/// Lets the bench write `json`; what an earlier run left there is removed first.
-fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<()> {
+/// Lets the bench write `json`, and reads it; what an earlier run left there is removed first.
+fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Result<String> {
     let folder = json.parent().unwrap_or(&workspace.target);
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     if json.exists() {
@@ -135,30 +159,33 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
     }
     let report = |command: &mut Command| shell::run(command.arg("--json").arg(json).args(&args.own));
     match bench.program {
-        Program::Script => report(&mut script(workspace, bench, args.runs)?),
+        Program::Script => report(script(workspace, bench)?.args(["--runs", &args.runs.to_string()])),
+        Program::Verdicts => report(&mut script(workspace, bench)?),
         Program::OnDemo => {
             let day = json.with_file_name("day.json");
             shell::run(example(workspace, "hit_ratio").arg("--day").arg(&day))?;
             build::server(workspace, Profile::Dev)?;
-            let mut script = script(workspace, bench, args.runs)?;
+            let mut script = script(workspace, bench)?;
             let (server, _upstream) = demo::start_generated(workspace, Profile::Dev)?;
-            report(script.env("EDGE_URL", &server.url).env("DAY", day))
+            let runs = args.runs.to_string();
+            report(script.args(["--runs", &runs]).env("EDGE_URL", &server.url).env("DAY", day))
         }
         Program::Example(name) => report(&mut example(workspace, name)),
-        Program::Size => bail!("the size is not a report of samples"),
-    }
+        Program::Size => bail!("the size is not measured by a script alone"),
+    }?;
+    fs::read_to_string(json).with_context(|| format!("the bench did not write {}", json.display()))
 }
 
 fn example(workspace: &Workspace, name: &str) -> Command {
     workspace.cargo(["run", "--release", "--package", "cache-wasm", "--example", name, "--"])
 }
 
-fn script(workspace: &Workspace, bench: &Bench, runs: u32) -> Result<Command> {
+fn script(workspace: &Workspace, bench: &Bench) -> Result<Command> {
     wasm::build(workspace)?;
     build::package(workspace)?;
     let mut node = Command::new("node");
     node.current_dir(&workspace.root);
-    node.arg(format!("cache-wasm/bench/{}.mjs", bench.name)).args(["--runs", &runs.to_string()]);
+    node.arg(format!("cache-wasm/bench/{}.mjs", bench.name));
     if let Some(chromium) = prerequisites::find_chromium()? {
         node.env("CHROMIUM", chromium);
     }

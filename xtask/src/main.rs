@@ -2,12 +2,16 @@
 //!
 //! Results (a table, a list, a verdict) go to stdout. Progress, and whatever the tools say, goes to stderr.
 
+mod audit;
 mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
+mod model;
 mod mutants;
 mod prerequisites;
+mod races;
 mod servers;
 mod shell;
 mod sim;
@@ -45,6 +49,12 @@ enum Command {
     Bench(bench::Args),
     /// Run the protocol under every fault in virtual time
     Sim(sim::Args),
+    /// Read what a server announces, in the cache and over HTTP, and say whether anything older was read
+    Audit(audit::Args),
+    /// Explore the protocol's rules exhaustively, then without each rule in turn
+    Model(model::Args),
+    /// Fuzz the protocol's decoders and the cache's core
+    Fuzz(fuzz::Args),
     /// Run a program that ends when this process's stdin closes
     #[command(hide = true)]
     Supervise {
@@ -72,6 +82,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Sim(args) => sim::run(&Workspace::find()?, &args).map(|()| ExitCode::SUCCESS),
+        Command::Audit(args) => audit::run(&Workspace::find()?, &args),
+        Command::Model(args) => model::run(&Workspace::find()?, &args),
+        Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Supervise { command } => supervise::supervise(&command),
     }
 }

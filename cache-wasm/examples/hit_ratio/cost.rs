@@ -66,6 +66,7 @@ impl Work {
         }
         let mut victims = Vec::new();
         for _ in 0..EVICTIONS as usize / batch {
+            evictor.remember(self.members.len());
             evictor.victims(&self.slots, &self.members, batch, 0.0, None, &mut victims);
             for slot in victims.drain(..) {
                 evictor.evicted(&self.slots, Some(self.hashes[slot as usize]), slot);

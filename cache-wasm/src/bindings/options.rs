@@ -10,12 +10,12 @@ use crate::category::{CategoryOptions, Packing};
 use crate::evict::Policy;
 use crate::manager::Options;
 
-/// Reads `{categories: [{name, max, ...}], maxBytes, token?, seed}`. Whoever calls has checked what a person wrote.
+/// Reads `{categories: [{name, max, ...}], maxBytes, seed}`. Whoever calls has checked what a person wrote.
 pub(super) fn read(given: &JsValue) -> Result<Options, JsValue> {
     Ok(Options {
         categories: list(given, "categories")?.iter().map(|given| category(&given)).collect::<Result<_, _>>()?,
         max_bytes: required(given, "maxBytes")? as u64,
-        token: text(given, "token"),
+        token: None,
         seed: required(given, "seed")?.to_bits(),
     })
 }

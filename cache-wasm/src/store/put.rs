@@ -36,7 +36,7 @@ impl Given {
 }
 
 /// Who gives a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// The application: its times are kept to the millisecond.
     Application,

@@ -1,5 +1,7 @@
 //! How room is made: within a category's limits, within the one budget, and under pressure.
 
+use hot_paths::sample::SAMPLE;
+
 use crate::category::Category;
 use crate::slots::Slot;
 use crate::store::{Pressure, Reason, Store};
@@ -23,6 +25,8 @@ impl Store {
                 return None;
             }
         }
+        // One of a crowd makes place for one: the tables do not grow while it lies there.
+        self.bury_one();
         self.slots.reserve()
     }
 
@@ -71,13 +75,17 @@ impl Store {
     pub fn relieve(&mut self, now: f64) -> bool {
         let mut left = RELIEF;
         for category in 0..self.categories.len() {
-            let Category { limit, members, .. } = &self.categories[category];
-            let over = members.len().saturating_sub(*limit as usize).min(left);
-            let before = members.len();
-            if over > 0 {
-                self.evict_some(category, over, None, now);
+            loop {
+                let Category { limit, members, .. } = &self.categories[category];
+                let before = members.len();
+                // More at a time would have all members ranked, which takes memory.
+                let most = (before / SAMPLE).max(1);
+                let over = before.saturating_sub(*limit as usize).min(left).min(most);
+                if over == 0 || !self.evict_some(category, over, None, now) {
+                    break;
+                }
+                left -= before - self.categories[category].members.len();
             }
-            left -= before - self.categories[category].members.len();
         }
         while left > 0 && self.total_bytes() > self.budget_bytes() {
             if !self.evict_for_the_whole(None, now) {
@@ -110,8 +118,11 @@ impl Store {
         while self.total_bytes() > self.budget_bytes() && self.evict_for_the_whole(spared, now) {}
     }
 
-    /// Evicts one entry of the category that is to give; whether there was one.
+    /// Evicts one entry of the category that is to give, or gives back what one holds that has left; whether there was one.
     fn evict_for_the_whole(&mut self, spared: Option<Slot>, now: f64) -> bool {
+        if self.bury_one() {
+            return true;
+        }
         let donor = self.budget.donor(|index| self.categories[index].bytes);
         donor.is_some_and(|donor| self.evict_from(donor, spared, now) || self.evict_from_any_other(donor, spared, now))
     }
@@ -128,6 +139,10 @@ impl Store {
     fn evict_some(&mut self, index: usize, count: usize, spared: Option<Slot>, now: f64) -> bool {
         let Store { slots, categories, victims, .. } = self;
         let Category { evictor, members, .. } = &mut categories[index];
+        // Who is short of memory has none to remember by.
+        if self.pressure == Pressure::Normal {
+            evictor.remember(members.len());
+        }
         evictor.victims(slots, members, count, now, spared, victims);
         let mut victims = core::mem::take(victims);
         let any = !victims.is_empty();

@@ -1,5 +1,5 @@
-//! What is done off the critical path, a bounded piece at a time: packing, emptying segments that are partly dead, and removing
-//! what has ended although nobody reads it.
+//! What is done off the critical path, a bounded piece at a time: clearing up after a crowd that left, packing, emptying
+//! segments that are partly dead, and removing what has ended although nobody reads it.
 
 use crate::category::Packing;
 use crate::slots::{Content, Slot};
@@ -13,6 +13,7 @@ const SWEPT: u32 = 1_024;
 impl Store {
     /// Does a piece of the work; whether there is more to do at once.
     pub fn upkeep(&mut self, now: f64) -> bool {
+        self.bury_some();
         self.pack_some();
         self.sweep(now);
         // A handle's release lets leave what could not before.
@@ -20,12 +21,12 @@ impl Store {
             self.fit_category(category, None, now);
         }
         self.fit_whole(None, now);
-        self.pool.compact() || !self.to_pack.is_empty()
+        self.pool.compact() || self.needs_upkeep()
     }
 
     /// Whether `upkeep` has work to do at once.
     pub fn needs_upkeep(&self) -> bool {
-        !self.to_pack.is_empty()
+        !self.to_pack.is_empty() || !self.dead.is_empty()
     }
 
     /// Packs everything, dictionaries made of what there is.

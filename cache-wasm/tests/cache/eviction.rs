@@ -84,6 +84,7 @@ impl Category {
             self.slots.holds[self.keys[key] as usize] = 1;
         }
         let mut out = Vec::new();
+        self.evictor.remember(self.members.len());
         self.evictor.victims(&self.slots, &self.members, n, 100.0, None, &mut out);
         self.slots.holds.fill(0);
         out.iter().map(|slot| self.names[slot]).collect()
@@ -92,7 +93,8 @@ impl Category {
     fn remove(&mut self, key: u64) {
         let Some(slot) = self.keys.remove(&key) else { return };
         self.names.remove(&slot);
-        let place = self.slots.release(slot).expect("a member").place as usize;
+        let place = self.slots.end(slot).expect("a member").place as usize;
+        self.slots.free(slot);
         self.members.swap_remove(place);
         if let Some(&moved) = self.members.get(place) {
             self.slots.get_mut(moved).expect("a member").place = place as u32;
@@ -114,7 +116,10 @@ impl Category {
     /// Another category takes the slot that came free last, or gives it back.
     fn toggle_foreign(&mut self) {
         match self.foreign.take() {
-            Some(slot) => drop(self.slots.release(slot)),
+            Some(slot) => {
+                self.slots.end(slot).expect("taken");
+                self.slots.free(slot);
+            }
             None => {
                 self.foreign = self.slots.reserve();
                 if let Some(slot) = self.foreign {

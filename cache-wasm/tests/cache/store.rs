@@ -3,7 +3,7 @@
 use cache_wasm::manager::{ManagerError, Options};
 use cache_wasm::segments::Heap;
 use cache_wasm::slots::{FREQUENCY_MAX, Ticks};
-use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Manager, Policy, Pressure, PutError, Reason};
+use cache_wasm::{Answer, CategoryOptions, Effect, Filled, Given, Manager, Policy, Pressure, PutError, Reason};
 
 use crate::page::{Page, SCOPE, at, body, category, items, key, scope, some, tag, value};
 
@@ -338,4 +338,23 @@ fn what_has_ended_leaves_although_nobody_reads_it() {
     page.settle();
     assert_eq!((page.holds("s:m:short"), page.holds("s:m:long")), (false, true));
     assert_eq!(page.manager.stats(page.now).removals[&Reason::Expired], 1);
+}
+
+#[test]
+fn what_packing_leaves_behind_is_given_back() {
+    let mut page = Page::with(vec![category("values", 1_000)], u64::MAX);
+    for number in 0..900 {
+        let text = format!(
+            r#"{{"id":{number},"player":{{"name":"Player {number}","team":"Denver Nuggets"}},"line":{}.5}}"#,
+            number % 40
+        );
+        let given = Given::Bytes(text.as_bytes().into());
+        page.manager.set(0, key(&format!("s:m:{number}")), given, None, Vec::new(), page.now).expect("it fits");
+    }
+    while page.manager.upkeep(page.now) {}
+    let pool = page.manager.store().pool();
+    let (stored, allocated) = (pool.stored_bytes(), pool.segment_bytes());
+    assert!(stored < pool.raw_bytes() * 2 / 3, "it was packed");
+    // A sixth of each segment, and the one that is being filled, which is a quarter of all at most.
+    assert!(allocated <= stored * 6 / 5 + (stored / 4).max(4_096), "{stored} bytes lie in {allocated}");
 }

@@ -304,10 +304,9 @@ impl Store for Embedded {
     fn resume(&self, partition: Partition, since: Position) -> Pending<'_, Resumed> {
         Box::pin(async move {
             let state = self.state(partition).lock().await;
-            let first =
-                state.log.front().map_or(state.position.offset.get(), |commit| commit.position.offset.get() - 1);
-            let kept = first..=state.position.offset.get();
-            if since.epoch != state.position.epoch || !kept.contains(&since.offset.get()) {
+            let before = |commit: &Arc<Commit>| Offset::new(commit.position.offset.get() - 1).unwrap_or_default();
+            let after = state.log.front().map_or(state.position.offset, before);
+            if !since.can_resume(after, state.position) {
                 return Ok(Resumed::Lost(state.position));
             }
             let after = state.log.iter().filter(|commit| commit.position.offset > since.offset);

@@ -18,7 +18,10 @@ mod hub_threads;
 mod outbox;
 mod replay;
 mod session;
+mod transcripts;
+mod wall_clock;
 
+mod audit;
 mod http_entries;
 mod http_ingest;
 mod http_prefetch;
@@ -26,8 +29,12 @@ mod http_problems;
 mod http_state;
 
 mod convergence;
+mod drain;
 mod stream;
 mod stream_faults;
+mod tokens;
+mod versions;
+mod ws_conformance;
 
 mod pipeline;
 mod process;

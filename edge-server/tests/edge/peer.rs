@@ -48,12 +48,22 @@ impl Peer {
     }
 
     pub(crate) async fn say(&mut self, frame: &ClientFrame) {
+        let message = self.encode(frame);
+        self.send(message).await;
+    }
+
+    /// Says what the server may have closed before.
+    pub(crate) async fn try_say(&mut self, frame: &ClientFrame) {
+        let message = self.encode(frame);
+        drop(self.socket.send(message).await);
+    }
+
+    fn encode(&self, frame: &ClientFrame) -> Message {
         let bytes = self.codec.encode_client(frame).unwrap();
-        self.send(match self.codec {
+        match self.codec {
             Codec::Postcard => Message::Binary(bytes.into()),
             Codec::Json => Message::Text(String::from_utf8(bytes).unwrap().into()),
-        })
-        .await;
+        }
     }
 
     pub(crate) async fn send(&mut self, message: Message) {

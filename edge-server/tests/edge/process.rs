@@ -76,6 +76,8 @@ fn the_help_names_every_flag_and_every_path() {
         "--www <FOLDER>",
         "--set <KEY=VALUE>",
         "--print-config",
+        "--sign-token <SCOPE,SCOPE>",
+        "--token-seconds <SECONDS>",
         "--help",
         "--version",
         "EDGE__STREAM__HB_MS=2000",
@@ -137,6 +139,29 @@ fn the_configuration_that_would_be_used_is_printed_and_can_be_read_back() {
     std::fs::remove_file(&file).unwrap();
     assert_eq!(text(&again.stdout), text(&output.stdout));
     assert!(text(&output.stdout).contains("flush_ms = 7") && text(&output.stdout).contains("items = 9"));
+}
+
+#[tokio::test]
+async fn a_token_that_it_signs_is_one_that_it_takes() {
+    let secrets = "read_secrets=a secret that only this test knows of,a second one that is not used to sign";
+    let output = program().args(["--set", secrets, "--sign-token", "sport:mlb:,sport:nba:"]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let token = text(&output.stdout).trim().to_owned();
+    let running =
+        Running::start(&[secrets.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap()]);
+    let get = |path: &str| client().get(format!("http://{}{path}", running.address)).bearer_auth(&token);
+    assert_eq!(send(get("/v1/entries?scope=sport:nba:")).await.status, 200);
+    assert_eq!(send(get("/v1/entries?scope=sport:nfl:")).await.status, 403);
+    running.signal("TERM");
+    assert_eq!(running.end().await, Some(0));
+    for (arguments, told) in [
+        (vec!["--sign-token", "sport:mlb:"], "set read_secrets"),
+        (vec!["--set", secrets, "--sign-token", "sport:mlb"], "`sport:mlb`: the scope does not end"),
+    ] {
+        let output = program().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(told), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

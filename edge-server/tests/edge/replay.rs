@@ -1,11 +1,13 @@
 //! Who comes back is brought to where who stayed is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use edge_server::outbox::{BYTES_MAX, KEYS_MAX};
-use edge_server::store::Commit;
+use edge_server::session::{Session, Timing};
+use edge_server::store::{Commit, Partition};
 use proptest::prelude::*;
-use wire::{Body, Mode};
+use wire::{Body, ClientFrame, Codec, Mode, ServerFrame};
 
 use crate::commits::{commit, position, purging, scope, value};
 use crate::hub::{Reader, hub, names, span};
@@ -140,4 +142,49 @@ proptest! {
             prop_assert_eq!(&state.known, &truth.known, "since {}", since);
         }
     }
+}
+
+/// The order in which a session says it, when the epoch ends after the replay was taken and before it has left.
+#[test]
+fn an_epoch_that_ends_while_a_replay_waits_resets_behind_it_and_nothing_of_it_is_vouched_for() {
+    let hub = hub(10);
+    for number in 1..=3 {
+        hub.publish(&commit(number, &[("s:a:1", value(1, &number.to_string(), &[]))]));
+    }
+    let reader = Reader::new(1);
+    let timing = Timing { hb_ms: 2_000, lease_ms: 10_000 };
+    let mut session = Session::new(1, Codec::Postcard, timing, 0);
+    let hello = ClientFrame::Hello { token: None, values: true };
+    session.handle(&Codec::Postcard.encode_client(&hello).unwrap(), 0).unwrap();
+    session.poll();
+    session.begun(1, scope("s:a:"), reader.follow(&hub, "s:a:", Some(position(7, 1))), 0);
+    // The heads of the heartbeat that is due, read before the failover is heard of.
+    let heads = HashMap::from([(Partition(0), hub.head(Partition(0)))]);
+    let failover = Commit { position: position(8, 2), ..(*commit(2, &[("s:a:1", Body::Gone)])).clone() };
+    hub.publish(&Arc::new(failover));
+    hub.publish(&Arc::new(Commit { position: position(8, 3), ..(*commit(3, &[("s:a:2", Body::Gone)])).clone() }));
+    reader.mailbox.take().into_iter().for_each(|(sid, waiting)| session.tell(sid, waiting));
+    session.beat(&heads, 0);
+    let frames: Vec<ServerFrame> =
+        std::iter::from_fn(|| session.poll()).map(|bytes| Codec::Postcard.decode_server(&bytes).unwrap()).collect();
+    match frames.as_slice() {
+        [
+            ServerFrame::SubOk { mode: Mode::Replayed, epoch, .. },
+            ServerFrame::Change { change: replay, .. },
+            ServerFrame::Reset { epoch: next, offset, .. },
+            ServerFrame::Change { change, .. },
+            ServerFrame::Hb { subs, .. },
+        ] => {
+            assert_eq!((epoch.get(), span(replay)), (7, (1, 3)));
+            assert_eq!((next.get(), offset.get(), span(change)), (8, 2, (2, 3)));
+            assert_eq!(subs.as_slice(), [], "a head of the epoch before says nothing of this one");
+        }
+        frames => panic!("{frames:?}"),
+    }
+    session.beat(&HashMap::from([(Partition(0), hub.head(Partition(0)))]), 0);
+    let vouched = Codec::Postcard.decode_server(&session.poll().unwrap()).unwrap();
+    assert!(matches!(&vouched, ServerFrame::Hb { subs, .. } if subs.len() == 1 && subs[0].1.to().get() == 3));
+    // And who asks for the epoch before gets nothing of it.
+    let begun = Reader::new(2).follow(&hub, "s:a:", Some(position(7, 3)));
+    assert_eq!((begun.mode, begun.position, begun.replay), (Mode::Reset, position(8, 3), None));
 }

@@ -1,16 +1,17 @@
 //! A server on a free port, and requests to it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use edge_server::app;
 use edge_server::config::Config;
-use edge_server::store::Layout;
+use edge_server::store::{Commit, Layout, Store};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::commits::key;
@@ -54,6 +55,21 @@ pub(crate) async fn start(settings: &[(&str, &str)]) -> Server {
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(app::run(listener, config, async move { drop(stopped.await) }));
     Server { address, http: client(), stop, running }
+}
+
+/// Starts a server on a store made from the channel that it announces its commits to.
+pub(crate) async fn start_on(
+    settings: &[(&str, &str)],
+    store: impl FnOnce(mpsc::Sender<Arc<Commit>>) -> Arc<dyn Store>,
+) -> Server {
+    let settings: Vec<(String, String)> = settings.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+    let config = Config::load(None, [], &settings).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (announce, announced) = mpsc::channel(64);
+    let (stop, stopped) = oneshot::channel();
+    let serving = app::run_on(store(announce), announced, listener, config, async move { drop(stopped.await) });
+    Server { address, http: client(), stop, running: tokio::spawn(serving) }
 }
 
 impl Server {

@@ -9,6 +9,7 @@ mod invalidation;
 mod lifetime;
 mod log;
 mod model;
+mod unknown;
 mod writes;
 
 use std::sync::Arc;
@@ -144,6 +145,8 @@ macro_rules! contract {
             concurrency::eight_committers_are_announced_in_order_and_whole,
             concurrency::a_full_channel_holds_commits_back_and_loses_none,
             concurrency::a_read_holds_every_commit_up_to_its_position,
+            unknown::a_batch_whose_outcome_is_unknown_is_sent_again_and_committed_once,
+            unknown::a_write_that_is_repeated_with_its_time_wakes_nobody_and_overwrites_nothing_newer,
             model::it_does_what_a_plain_model_does,
         });
     };

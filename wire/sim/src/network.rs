@@ -140,8 +140,11 @@ impl World {
         let (mut out, mut end, mut modes) = (Vec::new(), None, Vec::new());
         let Some(serving) = &mut conn.serving else { return };
         'task: loop {
-            if serving.held.is_none() {
-                serving.connection.tell();
+            if serving.held.is_none()
+                && let Err(violation) = serving.connection.tell(self.now)
+            {
+                end = Some((violation.code.code(), "silent page given up"));
+                break 'task;
             }
             while let Some(frame) = serving.held.take().or_else(|| serving.connection.poll()) {
                 if conn.unread >= WINDOW && (!takes || conn.is_dead) {
@@ -159,7 +162,7 @@ impl World {
             if let Some(bytes) = serving.inbox.pop_front() {
                 match serving.connection.handle(&bytes, hub, self.now) {
                     Ok(Taken::Following(mode)) => modes.push(mode),
-                    Ok(Taken::Done | Taken::Get { .. }) => {}
+                    Ok(Taken::Done | Taken::Greet { .. } | Taken::Get { .. }) => {}
                     Err(violation) => {
                         end = Some((violation.code.code(), ""));
                         break 'task;

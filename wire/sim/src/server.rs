@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use edge_server::clock::Clock;
 use edge_server::outbox::BYTES_MAX;
 use edge_server::publish::Hub;
 use edge_server::store::embedded::{Embedded, Limits};
@@ -330,6 +331,7 @@ impl World {
             return;
         }
         self.origin = Origin::new(self.plan.push_max, &mut self.rng);
+        self.server_clock = Clock::default();
         self.begin_lineages(0);
         let heads = self.origin.heads();
         self.edges = (0..EDGES).map(|_| Edge::new(heads.clone(), self.plan.ring, self.now)).collect();

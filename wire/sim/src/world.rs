@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use edge_server::clock::Clock;
 use edge_server::store::{Batch, Commit, Partition};
 use fastrand::Rng;
 
@@ -99,6 +100,7 @@ pub struct World {
     pub(crate) writers: Writers,
     /// How far the server's wall clock is from the true time.
     pub(crate) server_wall: i64,
+    pub(crate) server_clock: Clock,
     /// The server is dead until then.
     pub(crate) is_down: bool,
     /// Faults have stopped.
@@ -139,6 +141,7 @@ impl World {
             past: Vec::new(),
             writers: Writers::default(),
             server_wall: 1_700_000_000_000,
+            server_clock: Clock::default(),
             is_down: false,
             is_calm: false,
             coverage: Coverage::default(),
@@ -276,9 +279,9 @@ impl World {
         }
     }
 
-    /// The server's wall clock.
+    /// The server's time of day.
     pub(crate) fn wall_ms(&self) -> i64 {
-        self.now as i64 + self.server_wall
+        self.server_clock.now(self.now as i64 + self.server_wall, self.now)
     }
 
     /// How long something takes to get from one place to another.

@@ -50,3 +50,11 @@ proptest! {
         prop_assert_eq!(read(&bytes, ends).ok(), whole(&bytes));
     }
 }
+
+/// The number of a frame is written in one byte, and read however it is written: in pieces as at once.
+#[test]
+fn a_number_that_is_written_with_more_bytes_than_it_needs_is_read_in_pieces_too() {
+    let bytes = [0x83, 0x00, 0x26, 0x00];
+    assert_eq!(whole(&bytes), Some(vec![]));
+    assert_eq!(read(&bytes, vec![1, 2, 3]), Ok(vec![]));
+}

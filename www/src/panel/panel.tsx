@@ -3,6 +3,7 @@ import type { CacheStats, CategoryStats, RemovalReason } from "cache-wasm";
 import type { ComponentChildren } from "preact";
 import { bytes, count, percent } from "../format";
 import type { Page } from "../page";
+import { AuditSection } from "./audit";
 import { Sparkline } from "./sparkline";
 import { StreamSection } from "./stream";
 
@@ -15,9 +16,11 @@ export function Panel({ page }: { page: Page }) {
       {stats && <Contents stats={stats} />}
       {stats && <Fills stats={stats} />}
       {stats && <Removals removals={stats.removals} />}
+      <AuditSection audit={page.audit} />
       <footer>
         <a href="/metrics">Server metrics</a>
         <a href="/health/detailed">Server health</a>
+        <a href="/v1/audit">Audit</a>
       </footer>
     </aside>
   );
