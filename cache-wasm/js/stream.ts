@@ -117,10 +117,10 @@ export class Stream {
           break;
         }
         case "changed": {
-          const [, stream, values, changed, gone, purged] = output;
+          const [, stream, values, changed, gone, purged, observedAt] = output;
           news.announce(this.#subscriptions, (subscription) => {
             const { scope, listener } = subscription;
-            if (subscription.stream === stream) listener({ scope, values, changed, gone, purged });
+            if (subscription.stream === stream) listener({ scope, values, changed, gone, purged, observedAt });
           });
           break;
         }

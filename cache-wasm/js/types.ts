@@ -263,6 +263,11 @@ export interface ChangeEvent {
   gone: string[];
   /** All of the scope, or a part of it that no list here names, is void (a reset, or a purge): load it again. */
   purged: boolean;
+  /**
+   * When the source observed the oldest of the values that came with this change: milliseconds since 1970 UTC, by the
+   * server's clock. `undefined` when none came.
+   */
+  observedAt: number | undefined;
 }
 
 export type ChangeListener = (change: ChangeEvent) => void;

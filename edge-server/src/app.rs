@@ -4,13 +4,15 @@
 //! what waits is committed, connections are told to come back, and only then the listener closes.
 
 use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -45,6 +47,9 @@ const RECORDS: usize = 1_024;
 const PROBE: Duration = Duration::from_secs(1);
 /// How long open requests may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Connections that may wait to be accepted; the system takes its own limit if that is less (`net.core.somaxconn`). What
+/// comes when so many wait is dropped, and tries again only after a second, or three.
+const BACKLOG: u32 = 65_535;
 /// Values of one commit.
 pub const COMMIT_ITEMS: usize = 50;
 /// How long a read waits for the position that it must have reached.
@@ -110,6 +115,11 @@ impl Edge {
     /// Milliseconds since the server began, by a clock that never goes back.
     pub fn clock_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+
+    /// When `clock_ms` gets to so many milliseconds.
+    pub fn instant(&self, clock_ms: u64) -> Instant {
+        self.started + Duration::from_millis(clock_ms)
     }
 
     /// Milliseconds since 1970 UTC, by a clock that never goes back: what is written and when it ends go by it.
@@ -259,6 +269,18 @@ fn sources(config: &Config) -> Result<Vec<Upstream>, String> {
         sources.push((Box::new(source), Fetcher::new(BaseUrl::parse(&prizepicks.base_url)?, timeout)?));
     }
     Ok(sources)
+}
+
+/// Listens on an address, ready for everybody to come back at once.
+///
+/// # Errors
+/// The system's, as when the address is in use.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started anew does not wait for the connections of the one before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Runs a server on a listener until `shutdown` resolves and everything accepted before it has been committed.

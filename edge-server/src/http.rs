@@ -472,7 +472,8 @@ fn is_known(headers: &HeaderMap, tag: &str) -> bool {
 }
 
 async fn live() -> Json<serde_json::Value> {
-    Json(json!({ "status": "live" }))
+    // Its clock, so that who reads times of this server can tell how far their own is from it.
+    Json(json!({ "status": "live", "now": jiff::Timestamp::now() }))
 }
 
 fn lagging(edge: &Edge) -> Vec<u16> {
@@ -518,11 +519,13 @@ async fn detailed(State(edge): Shared) -> Answer {
     Ok((StatusCode::OK, Json(body)).into_response())
 }
 
-/// What the auditor found: the counts, and the newest violations with their traces.
-async fn audit(State(edge): Shared) -> Answer {
+/// What the auditor found: the counts, and the newest violations with their traces, of the keys that may be read.
+async fn audit(State(edge): Shared, headers: HeaderMap) -> Answer {
+    let grant = grant_of(&edge, &headers)?;
     let found = edge.audit(|auditor| {
         let (mut found, report) = (auditor.report().summary(), auditor.report());
-        found["violations"] = json!(report.violations);
+        let violations = report.violations.iter().filter(|violation| grant.allows_key(&violation.key));
+        found["violations"] = violations.map(|violation| json!(violation)).collect();
         found
     });
     let Some(found) = found else {

@@ -17,6 +17,9 @@ use crate::store::{Commit, Layout, Partition};
 /// How long a partition may go unconfirmed before it is not vouched for, in milliseconds.
 const CONFIRMED_MS: u64 = 3_000;
 
+/// Replays that a partition keeps until its next commit; each is bounded as a record of the outbox.
+const REPLAYS_MAX: usize = 8;
+
 /// One change for one scope, encoded once a codec.
 #[derive(Debug)]
 pub struct Published {
@@ -61,8 +64,8 @@ pub struct Begun {
     pub position: Position,
     /// How.
     pub mode: Mode,
-    /// What happened since the client's cursor, up to now.
-    pub replay: Option<Change>,
+    /// What happened since the client's cursor, up to now; shared by all who come back from the same place.
+    pub replay: Option<Arc<Published>>,
 }
 
 /// The followers of every scope.
@@ -83,6 +86,9 @@ struct State {
     ring: VecDeque<Arc<Commit>>,
     /// In order: what several scopes are told of at once is told in the same order every time.
     groups: BTreeMap<Scope, Group>,
+    /// What was told to those who came back since the last commit: when all were cut they come back together, and from few
+    /// places. The newest is last.
+    replays: VecDeque<Arc<Published>>,
     /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock;
     /// none in an epoch that the store was not seen in.
     confirmed_at: Option<u64>,
@@ -112,6 +118,7 @@ impl Hub {
                 cursor,
                 ring: VecDeque::new(),
                 groups: BTreeMap::new(),
+                replays: VecDeque::new(),
                 confirmed_at: Some(now_ms),
                 probe: None,
             })
@@ -136,6 +143,7 @@ impl Hub {
             Verdict::Apply => {
                 state.cursor.advance(offset);
                 state.ring.push_back(commit.clone());
+                state.replays.clear();
                 if state.ring.len() > self.ring_commits {
                     state.ring.pop_front();
                 }
@@ -185,15 +193,19 @@ impl Hub {
         let partition = self.layout.of_scope(scope);
         let mut state = self.state(partition);
         let head = state.cursor.position();
+        let sid = match state.groups.get(scope) {
+            Some(group) => group.sid,
+            None => self.next_sid.fetch_add(1, Ordering::Relaxed),
+        };
         let (position, mode, replay) = match since {
             None => (head, Mode::Fresh, None),
-            Some(since) => match state.replay(scope, since) {
-                Some(change) => (since, Mode::Replayed, Some(change)),
+            Some(since) => match state.replay(sid, scope, since) {
+                Some(replay) => (since, Mode::Replayed, Some(replay)),
                 None => (head, Mode::Reset, None),
             },
         };
         let group = state.groups.entry(scope.clone()).or_insert_with(|| Group {
-            sid: self.next_sid.fetch_add(1, Ordering::Relaxed),
+            sid,
             told: head.offset,
             members: HashMap::new(),
         });
@@ -227,6 +239,7 @@ impl State {
         self.probe = self.probe.filter(|(head, _)| head.epoch == position.epoch);
         self.settle_probe();
         self.ring.clear();
+        self.replays.clear();
         for group in self.groups.values_mut() {
             group.told = position.offset;
             group.members.values().for_each(|mailbox| mailbox.reset(group.sid, position));
@@ -276,7 +289,7 @@ impl State {
     }
 
     /// What happened under a scope after `since`, or `None` when the ring does not reach back to it.
-    fn replay(&self, scope: &Scope, since: Position) -> Option<Change> {
+    fn replay(&mut self, sid: SubRef, scope: &Scope, since: Position) -> Option<Arc<Published>> {
         let head = self.cursor.position();
         let oldest = self
             .ring
@@ -285,17 +298,25 @@ impl State {
         if !since.can_resume(oldest, head) {
             return None;
         }
+        let is_same = |made: &&Arc<Published>| made.sid == sid && made.change.span.from() == since.offset;
+        if let Some(made) = self.replays.iter().rev().find(is_same) {
+            return Some(made.clone());
+        }
         let span = Span::new(since.offset, head.offset).ok()?;
         let mut change = Change { span, items: Vec::new(), scopes: Vec::new(), tags: Vec::new() };
-        let after = self.ring.iter().filter(|commit| commit.position.offset > since.offset);
-        for commit in after {
+        for commit in self.ring.range(self.ring.partition_point(|commit| commit.position.offset <= since.offset)..) {
             if let Some(later) = restrict(commit, scope, commit.position.offset) {
                 crate::outbox::absorb(&mut change, &later);
             }
         }
         change.span = span;
         crate::outbox::bound(&mut change, scope);
-        Some(change)
+        let made = Arc::new(Published::new(sid, scope.clone(), change));
+        if self.replays.len() == REPLAYS_MAX {
+            self.replays.pop_front();
+        }
+        self.replays.push_back(made.clone());
+        Some(made)
     }
 }
 

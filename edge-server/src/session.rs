@@ -253,8 +253,8 @@ impl Session {
         let Begun { sid, partition, position, mode, replay } = begun;
         self.send(&ServerFrame::SubOk { id, sid, epoch: position.epoch, offset: position.offset, mode });
         self.subs.insert(sid, Following { id, scope, partition, told: position });
-        if let Some(change) = replay {
-            self.tell(sid, Waiting::Merged(change));
+        if let Some(replay) = replay {
+            self.tell(sid, Waiting::Shared(replay));
         }
         self.next_beat = now_ms;
     }

@@ -1,12 +1,14 @@
 //! The socket of one connection: moves messages between axum and a connection, and gives up on a reader that stopped.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
+use metrics::Counter;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use wire::{Body, CloseCode, Codec, Found};
 
 use crate::app::{Edge, raised};
@@ -22,6 +24,17 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long after a drain clients come back, in milliseconds, and over how much more they spread.
 const DRAIN_AFTER_MS: u32 = 200;
 const DRAIN_JITTER_MS: u32 = 2_000;
+
+/// What is counted of each frame: looked up by its name once, not each time.
+struct Sent {
+    frames: Counter,
+    bytes: Counter,
+}
+
+static SENT: LazyLock<Sent> = LazyLock::new(|| Sent {
+    frames: metrics::counter!("edge_frames_sent_total"),
+    bytes: metrics::counter!("edge_bytes_sent_total"),
+});
 
 /// Why a connection's loop ended.
 enum End {
@@ -87,6 +100,9 @@ async fn converse(
     draining: &mut watch::Receiver<bool>,
 ) -> End {
     let mailbox = connection.mailbox().clone();
+    // Both live as long as the loop: a timer that is set anew for each frame is a good part of what a frame costs.
+    let mut drained = pin!(raised(draining));
+    let mut alarm = pin!(sleep_until(edge.instant(connection.poll_timeout())));
     loop {
         if let Err(violation) = connection.tell(edge.clock_ms()) {
             return End::Close(violation);
@@ -94,7 +110,10 @@ async fn converse(
         if let Err(end) = flush(socket, connection).await {
             return end;
         }
-        let due = Instant::now() + Duration::from_millis(connection.poll_timeout().saturating_sub(edge.clock_ms()));
+        let due = edge.instant(connection.poll_timeout());
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
+        }
         tokio::select! {
             message = socket.recv() => {
                 let message = match message {
@@ -107,12 +126,12 @@ async fn converse(
                 }
             }
             () = mailbox.notify.notified() => {}
-            () = sleep_until(due) => {
+            () = &mut alarm => {
                 if let Err(violation) = connection.wake(edge.hub(), edge.clock_ms()) {
                     return End::Close(violation);
                 }
             }
-            () = raised(draining) => {
+            () = &mut drained => {
                 connection.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
                 if let Err(end) = flush(socket, connection).await {
                     return end;
@@ -171,8 +190,8 @@ fn size_of(found: &Found) -> usize {
 
 async fn flush(socket: &mut WebSocket, connection: &mut Connection) -> Result<(), End> {
     while let Some(bytes) = connection.poll() {
-        metrics::counter!("edge_frames_sent_total").increment(1);
-        metrics::counter!("edge_bytes_sent_total").increment(bytes.len() as u64);
+        SENT.frames.increment(1);
+        SENT.bytes.increment(bytes.len() as u64);
         let message = match connection.session().codec() {
             Codec::Postcard => Message::Binary(bytes),
             // The JSON codec writes UTF-8.

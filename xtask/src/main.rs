@@ -7,6 +7,7 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fanout;
 mod fuzz;
 mod model;
 mod mutants;

@@ -19,8 +19,6 @@ const COPIED: [&str; 7] =
     ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "wire", "cache-wasm", "edge-server", "xtask"];
 /// What is not, wherever it lies: none of it is Rust.
 const LEFT_OUT: [&str; 8] = ["node_modules", "target", "js", "js-tests", "dist", "pkg", "bench", "www"];
-/// What the mutated simulation is called.
-const BINARY: &str = "sim-mutant";
 /// Seeds that a mutant may survive before it counts as not noticed.
 const SEEDS: u64 = 3_000;
 
@@ -65,12 +63,9 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
     for name in COPIED {
         copy(&workspace.root.join(name), &scratch.join(name))?;
     }
-    // A name of its own, because the dependencies are built already and stay in the folder that both share.
-    let manifest = scratch.join("wire/sim/Cargo.toml");
-    let own_name =
-        format!("{}\n[[bin]]\nname = \"{BINARY}\"\npath = \"src/main.rs\"\n", fs::read_to_string(&manifest)?);
-    fs::write(&manifest, own_name)?;
-    let copied = Workspace { root: scratch, target: workspace.target.clone() };
+    // A folder of its own, because cargo knows a workspace's crates by their place in it and would mix the two up.
+    let copied = Workspace { target: scratch.join("target"), root: scratch };
+    take_over_dependencies(workspace, &copied)?;
     let mut survived = 0;
     println!("{:<28} {:<24} caught by", "mutant", "rule");
     for mutant in chosen {
@@ -89,6 +84,17 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<()> {
         bail!("{survived} mutants were not noticed in {SEEDS} seeds: the simulation is too weak");
     }
     Ok(())
+}
+
+/// What is built of the dependencies is the same; to build it again would take minutes.
+fn take_over_dependencies(workspace: &Workspace, copied: &Workspace) -> Result<()> {
+    sim::build(workspace)?;
+    if copied.target.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(&copied.target)?;
+    // With its times, by which cargo knows what is fresh.
+    shell::run(Command::new("cp").arg("-a").arg(workspace.target.join("sim")).arg(&copied.target))
 }
 
 /// A file, and what it is after the mutant and before.
@@ -128,9 +134,9 @@ fn write_all(root: &Path, files: &Changed, which: impl Fn(&(String, String)) -> 
 
 fn build(copied: &Workspace) -> Result<()> {
     let mut cargo = copied.cargo(["build", "--quiet", "--package", "sim", "--profile", "sim"]);
-    cargo.env("CARGO_TARGET_DIR", &copied.target).env("RUSTFLAGS", std::env::var("RUSTFLAGS").unwrap_or_default());
-    // A mutant leaves things unused, which is no news.
-    let output = cargo.stdin(Stdio::null()).output().context("cargo cannot run")?;
+    // What it warns of is no news: a mutant leaves things unused.
+    let output =
+        cargo.env("CARGO_TARGET_DIR", &copied.target).stdin(Stdio::null()).output().context("cargo cannot run")?;
     if !output.status.success() {
         bail!("it does not compile:\n{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -139,7 +145,7 @@ fn build(copied: &Workspace) -> Result<()> {
 
 /// Which promise was seen broken, and where.
 fn caught(copied: &Workspace) -> Result<Option<String>> {
-    let mut command = Command::new(sim::binary(copied, BINARY));
+    let mut command = Command::new(sim::binary(copied));
     command.args(["--brief", "--seeds", &SEEDS.to_string()]).stdin(Stdio::null());
     let output = command.output().context("the simulation cannot run")?;
     if output.status.success() {

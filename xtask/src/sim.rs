@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         return mutants::run(workspace, &args.only);
     }
     build(workspace)?;
-    let mut command = std::process::Command::new(binary(workspace, "sim"));
+    let mut command = std::process::Command::new(binary(workspace));
     command.args(["--seeds", &args.seeds.to_string(), "--from", &args.from.to_string()]);
     if let Some(seed) = args.seed {
         command.args(["--seed", &seed.to_string()]);
@@ -42,11 +42,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     shell::show(&mut command)
 }
 
-fn build(workspace: &Workspace) -> Result<()> {
+/// Builds the simulation.
+pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     shell::run(&mut workspace.cargo(["build", "--package", "sim", "--profile", "sim"]))
 }
 
-/// Where the simulation of this name is built, the repository's or that of a copy.
-pub(crate) fn binary(workspace: &Workspace, name: &str) -> PathBuf {
-    workspace.target.join("sim").join(name)
+/// Where the simulation is built, the repository's or that of a copy.
+pub(crate) fn binary(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("sim").join("sim")
 }

@@ -177,7 +177,7 @@ fn following_again_drops_what_waited_for_the_flow_before() {
     hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
     let second = reader.follow(&hub, "s:a:", Some(position(7, 0)));
     assert_eq!(first.sid, second.sid);
-    assert_eq!(names(&second.replay.unwrap()), ["s:a:1"]);
+    assert_eq!(names(&second.replay.unwrap().change), ["s:a:1"]);
     assert!(reader.changes().is_empty(), "the replay has told it");
 }
 

@@ -5,6 +5,7 @@
 //! [`truth`], a plain model of every commit there ever was. Nothing of the product is copied here: the sockets, the HTTP
 //! requests and the page's clocks are, and what goes wrong with them.
 
+mod absence;
 mod client;
 mod clock;
 pub mod coverage;

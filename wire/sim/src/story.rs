@@ -75,7 +75,7 @@ pub(crate) fn frame(bytes: &Bytes) -> String {
 
 /// What an application is told.
 pub(crate) fn changed(changed: &Changed) -> String {
-    let Changed { values, changed, gone, purged } = changed;
+    let Changed { values, changed, gone, purged, .. } = changed;
     format!("values {values:?}, changed {changed:?}, gone {gone:?}, purged {purged}")
 }
 

@@ -1,6 +1,6 @@
 /** Where the change stream stands: colour and words. */
 import type { CacheStats, StreamState } from "cache-wasm";
-import { ago, position } from "../format";
+import { ago, count, milliseconds, position } from "../format";
 import { FOLLOWED } from "../live/scopes";
 import type { Page } from "../page";
 
@@ -31,6 +31,7 @@ export function StreamSection({ page, stats }: { page: Page; stats: CacheStats }
       </p>
       {detail && state !== "live" && <p class="quiet">{detail}</p>}
       <dl>
+        <LateItem page={page} />
         {FOLLOWED.map(({ scope, title }) => {
           const at = stream.subscriptions.find((s) => s.scope === scope);
           return (
@@ -47,5 +48,27 @@ export function StreamSection({ page, stats }: { page: Page; stats: CacheStats }
         })}
       </dl>
     </section>
+  );
+}
+
+function LateItem({ page }: { page: Page }) {
+  const late = page.late.value;
+  const hint =
+    late &&
+    `${count(late.count)} changes of the last minute: from when the server observed a prop at its upstream to this page's ` +
+      `callback; the rest of the board and the 50 ms in which a commit collects are in it. The two clocks are compared to within ${milliseconds(late.within)}.`;
+  return (
+    <div title={hint}>
+      <dt>Observed to here</dt>
+      <dd data-testid="late" data-p50={late?.p50} data-p99={late?.p99} data-within={late?.within} data-count={late?.count}>
+        {late ? (
+          <>
+            {milliseconds(late.p50)} <span class="quiet">p99 {milliseconds(late.p99)}</span>
+          </>
+        ) : (
+          "–"
+        )}
+      </dd>
+    </div>
   );
 }
