@@ -3,7 +3,7 @@
 use cache_wasm::{Changed, Filled};
 use wire::Mode;
 
-use crate::page::{Page, SCOPE, SID, at, changed, items, some, value};
+use crate::page::{Page, SCOPE, SID, at, changed, items, some};
 
 /// Both categories hold something.
 fn filled() -> Page {
