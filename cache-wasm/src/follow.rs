@@ -372,8 +372,12 @@ impl Follower {
     fn reset(&mut self, kept: &mut Kept, stream: StreamRef, position: Position, is_loss: bool) {
         let Some(replica) = self.subs.get_mut(stream) else { return };
         replica.takes_up = false;
+        // What was vouched for is of the lineage before.
+        if replica.epoch().is_some_and(|before| before != position.epoch) {
+            kept.store.set_lease(stream, f64::NEG_INFINITY);
+        }
         replica.adopt(position);
-        kept.fills.raise_scope(&replica.scope, position);
+        kept.fills.raise_scope(&replica.scope, replica.position().unwrap_or(position));
         if is_loss {
             self.void(kept, stream);
         } else {

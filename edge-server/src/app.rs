@@ -24,7 +24,7 @@ use crate::batch;
 use crate::clock::Clock;
 use crate::config::{AuditConfig, Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
-use crate::found::found_of;
+use crate::found::{found_of, has_reached};
 use crate::health::Health;
 use crate::http;
 use crate::pipeline::{self, Polled};
@@ -147,13 +147,6 @@ impl Edge {
         self.draining.subscribe()
     }
 
-    /// The heads of partitions that are known to be up to date.
-    pub fn confirmed_heads(&self, partitions: Vec<Partition>) -> HashMap<Partition, Position> {
-        let now_ms = self.clock_ms();
-        let confirmed = partitions.into_iter().filter(|&partition| self.hub.is_confirmed(partition, now_ms));
-        confirmed.map(|partition| (partition, self.hub.head(partition))).collect()
-    }
-
     /// Waits until a partition has reached a position. A position of another epoch has no place on this one's line: the
     /// store's own is the truth, and is answered.
     ///
@@ -164,7 +157,7 @@ impl Edge {
         let give_up = Instant::now() + REACH;
         loop {
             let head = self.store.head(partition).await?;
-            if head.epoch != wanted.epoch || head.offset >= wanted.offset {
+            if has_reached(head, wanted) {
                 return Ok(());
             }
             if Instant::now() >= give_up {

@@ -4,7 +4,7 @@
 //! in a ring for those who resume, and hands each group of equal subscriptions one change that is encoded once. It never
 //! waits for a reader: what it hands over lands in a mailbox that merges.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -84,12 +84,14 @@ struct State {
     cursor: Cursor,
     /// The last commits, oldest first, without a hole up to the cursor.
     ring: VecDeque<Arc<Commit>>,
-    groups: HashMap<Scope, Group>,
+    /// In order: what several scopes are told of at once is told in the same order every time.
+    groups: BTreeMap<Scope, Group>,
     /// What was told to those who came back since the last commit: when all were cut they come back together, and from few
     /// places. The newest is last.
     replays: VecDeque<Arc<Published>>,
-    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock.
-    confirmed_at: u64,
+    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock;
+    /// none in an epoch that the store was not seen in.
+    confirmed_at: Option<u64>,
     /// A head that was read and not reached yet, and when. It stays until it is reached: under a steady stream of commits
     /// the hub is never quite at the newest one.
     probe: Option<(Position, u64)>,
@@ -115,9 +117,9 @@ impl Hub {
             Mutex::new(State {
                 cursor,
                 ring: VecDeque::new(),
-                groups: HashMap::new(),
+                groups: BTreeMap::new(),
                 replays: VecDeque::new(),
-                confirmed_at: now_ms,
+                confirmed_at: Some(now_ms),
                 probe: None,
             })
         };
@@ -152,18 +154,32 @@ impl Hub {
         }
     }
 
-    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far.
+    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far. A head
+    /// that is not reached within 3 s will not be: what was announced is lost, or the store has failed over and nothing was
+    /// committed since. Nobody else will say so.
     pub fn confirm(&self, partition: Partition, head: Position, now_ms: u64) {
         let mut state = self.state(partition);
-        if state.probe.is_none_or(|(waiting, _)| waiting.epoch != head.epoch) {
-            state.probe = Some((head, now_ms));
+        match state.probe {
+            Some((waiting, since)) if waiting.epoch == head.epoch => {
+                if now_ms.saturating_sub(since) >= CONFIRMED_MS {
+                    state.probe = Some((head, now_ms));
+                    state.reset(head);
+                }
+            }
+            _ => state.probe = Some((head, now_ms)),
         }
         state.settle_probe();
     }
 
     /// Whether the partition is known to be up to date.
     pub fn is_confirmed(&self, partition: Partition, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.state(partition).confirmed_at) <= CONFIRMED_MS
+        self.state(partition).confirmed_at.is_some_and(|at| now_ms.saturating_sub(at) <= CONFIRMED_MS)
+    }
+
+    /// The heads of those partitions that are known to be up to date.
+    pub fn confirmed_heads(&self, partitions: Vec<Partition>, now_ms: u64) -> HashMap<Partition, Position> {
+        let confirmed = partitions.into_iter().filter(|&partition| self.is_confirmed(partition, now_ms));
+        confirmed.map(|partition| (partition, self.head(partition))).collect()
     }
 
     /// The newest commit handed out. Whatever came before it is in the mailboxes already.
@@ -214,6 +230,10 @@ impl Hub {
 impl State {
     /// The hub lost the thread: everybody is told to begin anew at the commit's position, which covers it.
     fn reset(&mut self, position: Position) {
+        if self.cursor.position().epoch != position.epoch {
+            // An announcement may be late and its epoch over: the store itself has to be seen in it.
+            self.confirmed_at = None;
+        }
         self.cursor = Cursor::at(position);
         // A head of another epoch will not be reached.
         self.probe = self.probe.filter(|(head, _)| head.epoch == position.epoch);
@@ -232,7 +252,7 @@ impl State {
             && here.epoch == head.epoch
             && here.offset >= head.offset
         {
-            self.confirmed_at = self.confirmed_at.max(read_at);
+            self.confirmed_at = self.confirmed_at.max(Some(read_at));
             self.probe = None;
         }
     }

@@ -3,7 +3,7 @@
 //! Bytes and `now_ms` go in; requests for the shell and frames come out. It vouches (`hb`) only for what has been sent
 //! before: the shell reads the heads first, then hands over what waits, and only then lets it beat.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use wire::frame::SUBSCRIPTIONS_MAX;
@@ -115,7 +115,8 @@ pub struct Session {
     ends: Option<u64>,
     /// Whether change frames may carry values.
     values: bool,
-    subs: HashMap<SubRef, Following>,
+    /// In order, so that equal sessions say the same.
+    subs: BTreeMap<SubRef, Following>,
     /// The newest stamp received.
     echo: Option<u64>,
     next_beat: u64,
@@ -135,7 +136,7 @@ impl Session {
             grant: Grant::everything(),
             ends: None,
             values: false,
-            subs: HashMap::new(),
+            subs: BTreeMap::new(),
             echo: None,
             next_beat: now_ms + u64::from(timing.hb_ms),
             heard: now_ms,
@@ -285,6 +286,8 @@ impl Session {
             Waiting::Merged(change) => self.tell_change(sid, change),
             Waiting::Reset(position) => {
                 following.told = position;
+                // Nothing is vouched for in the new epoch: the word that it is does not wait for its turn.
+                self.next_beat = 0;
                 let why = "the server lost the stream's thread".into();
                 self.send(&ServerFrame::Reset { sid, epoch: position.epoch, offset: position.offset, why });
             }

@@ -188,7 +188,7 @@ async fn where_readers_show_a_token_the_auditor_has_its_own_and_traces_are_for_w
     let found = async |token: Option<&str>| {
         let token = token.map(|scope| sign(SECRET, i64::from(u32::MAX), &[scope]));
         let request = server.request(Method::GET, "/v1/audit");
-        send(token.iter().fold(request, |request, token| request.bearer_auth(token))).await
+        send(token.iter().fold(request, reqwest::RequestBuilder::bearer_auth)).await
     };
     server.set("sport:mlb:1", "1").await;
     let checked = async { while found(Some("*")).await.json()["horizons"][0]["consistent"] != 1 {} };

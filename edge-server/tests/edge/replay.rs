@@ -220,6 +220,5 @@ fn an_epoch_that_ends_while_a_replay_waits_resets_behind_it_and_nothing_of_it_is
     assert!(matches!(&vouched, ServerFrame::Hb { subs, .. } if subs.len() == 1 && subs[0].1.to().get() == 3));
     // And who asks for the epoch before gets nothing of it.
     let begun = Reader::new(2).follow(&hub, "s:a:", Some(position(7, 3)));
-    assert_eq!((begun.mode, begun.position), (Mode::Reset, position(8, 3)));
-    assert!(begun.replay.is_none());
+    assert_eq!((begun.mode, begun.position, begun.replay.is_none()), (Mode::Reset, position(8, 3), true));
 }
