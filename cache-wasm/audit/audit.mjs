@@ -137,7 +137,7 @@ function report() {
   let judged = 0;
   for (const [way, tallies] of Object.entries(ways)) {
     for (const [i, tally] of tallies.entries()) {
-      judged += tally.consistent + tally.violations;
+      judged += tally.judged;
       console.log(`${way.padEnd(5)} ${String(HORIZONS_MS[i] / 1_000).padStart(2)} s  ${tally.text}`);
     }
   }

@@ -105,12 +105,17 @@ export class Tally {
     else this.violations++;
   }
 
-  /** The share of what could be said, as text. */
+  /** How many of which something can be said. */
+  get judged() {
+    return this.consistent + this.superseded + this.violations;
+  }
+
+  /** The share of them that was nothing older, as text. */
   get text() {
-    const judged = this.consistent + this.violations;
+    const { judged } = this;
     if (judged === 0) return "nothing to say";
     // Rounded down: one violation of many is not 100 %.
-    const percent = Math.floor((1000 * this.consistent) / judged) / 10;
+    const percent = Math.floor((1000 * (judged - this.violations)) / judged) / 10;
     return `${percent} % of ${judged} (${this.superseded} superseded, ${this.unknown} unknown)`;
   }
 }

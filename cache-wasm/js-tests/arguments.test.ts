@@ -190,6 +190,7 @@ test("a number in quotes is no number", async () => {
 
 const MISSPELT: [options: object, message: string][] = [
   [{ maxByte: 1 }, "there is no option `maxByte`; did you mean `maxBytes`?"],
+  [{ shared: true }, "there is no option `shared`; did you mean `share`?"],
   [{ websocket: 1 }, "there is no option `websocket`; did you mean `WebSocket`?"],
   [{ categories: { props: { max: 1, tll: 5 } } }, "category `props`: there is no option `tll`; did you mean `ttl`?"],
   [
@@ -214,6 +215,10 @@ test("options that contradict each other, or are of no such kind, are refused", 
   await check(open({ minBytes: 2, maxBytes: 1 }), "category `props`: minBytes, 2, is over maxBytes, 1");
   await check(open({ jitter: 1.5 }), "category `props`: jitter is a share of `ttl`, at most 1, not 1.5");
   await check(open({ policy: "fifo" }), "category `props`: `policy` must be `adaptive` or `lru`, not `fifo`");
+  await check(
+    () => createCache({ share: true as unknown as "auto" }),
+    "`share` must be `auto`, `worker`, `leader` or false, not true",
+  );
   await check(
     () => cache.pressure("high" as "normal"),
     "the level must be one of normal, elevated, critical, not high",

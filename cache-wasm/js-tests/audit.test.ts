@@ -85,5 +85,5 @@ test("a share is of what could be said, and rounded down", () => {
   for (let i = 0; i < 2_999; i++) tally.count("consistent");
   tally.count("older");
   tally.count("superseded");
-  expect(tally.text).toBe("99.9 % of 3000 (1 superseded, 0 unknown)");
+  expect(tally.text).toBe("99.9 % of 3001 (1 superseded, 0 unknown)");
 });

@@ -37,7 +37,7 @@ test("who leaves while it is told of a change is told no more, and its entries l
     },
     { category: "props" },
   );
-  cache.subscribe(NBA, () => {});
+  cache.subscribe(NBA, () => heard.push("of another scope"));
   const server = new StubServer();
   server.accept(MLB, "1:5");
   server.accept(NBA, "1:5");

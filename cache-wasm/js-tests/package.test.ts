@@ -78,7 +78,9 @@ test("it holds the compiled code, its types and the module, and nothing else", a
   const expected = [
     "package.json",
     ...modules.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
-    ...["core.js", "core.d.ts", "core_bg.wasm", "core_bg.wasm.d.ts"].map((name) => `dist/core/${name}`),
+    ...["core", "relay"].flatMap((name) =>
+      [".js", ".d.ts", "_bg.wasm", "_bg.wasm.d.ts"].map((end) => `dist/${name}/${name}${end}`),
+    ),
   ];
   expect(files.filter((file) => !/^(README|LICENSE)/.test(file))).toEqual(expected.sort());
   const manifest = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as Record<string, unknown>;
@@ -107,14 +109,16 @@ test("it works in a page without a bundler", async () => {
   expect(await shown(project, "/plain.html")).toBe(GOT);
 });
 
-test("it works in a production build by Vite, which finds the module by itself", { timeout: 30_000 }, async () => {
+test("it works in a production build by Vite, which finds the modules by itself", { timeout: 30_000 }, async () => {
   const app = join(project, "app");
   await mkdir(app);
   await writeFile(join(app, "index.html"), page('<script type="module" src="./main.js"></script>'));
   await writeFile(join(app, "main.js"), `${SET_AND_GET} document.title = got;`);
   await build({ root: app, configFile: false, logLevel: "silent", build: { outDir: "out" } });
   const built = await readdir(join(app, "out/assets"));
-  expect(built.filter((name) => name.endsWith(".wasm"))).toHaveLength(1);
+  const modules = built.filter((name) => name.endsWith(".wasm")).map((name) => name.replace(/-.*/, ""));
+  expect(modules.toSorted(), "the relay's once, for the worker and for a tab that leads").toEqual(["core_bg", "relay_bg"]);
+  expect(built.filter((name) => name.startsWith("relay-worker"))).toHaveLength(1);
   expect(await shown(join(app, "out"))).toBe(GOT);
 });
 

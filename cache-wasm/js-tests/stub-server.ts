@@ -21,14 +21,19 @@ export function list<T>(values: readonly T[], write: (value: T) => number[]): nu
   return [...number(values.length), ...values.flatMap(write)];
 }
 
-/** Of a key: its new value, that it changed, or that it is gone. */
-export type Item = [key: string, version: number, body: { value: unknown; tags?: string[] } | "changed" | "gone"];
+/** Of a key: its new value and when that was observed, that it changed, or that it is gone. */
+export type Item = [
+  key: string,
+  version: number,
+  body: { value: unknown; tags?: string[]; observedAt?: number } | "changed" | "gone",
+];
 
 function item([key, version, body]: Item): number[] {
   const head = [...text(key), ...number(version)];
   if (body === "changed") return [...head, 0];
   if (body === "gone") return [...head, 2];
-  return [...head, 1, 0, ...list(body.tags ?? [], text), ...text(JSON.stringify(body.value))];
+  const observed = number(2 * (body.observedAt ?? 0));
+  return [...head, 1, ...observed, ...list(body.tags ?? [], text), ...text(JSON.stringify(body.value))];
 }
 
 export interface Asked {

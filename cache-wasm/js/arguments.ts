@@ -26,6 +26,7 @@ const CACHE: Record<keyof CacheOptions, boolean> = {
   timeout: true,
   prefetch: false,
   WebSocket: false,
+  share: false,
   clock: false,
   watchMemory: false,
   persist: false,
@@ -63,6 +64,9 @@ export function checkCacheOptions(options: CacheOptions): void {
   const token: unknown = options.token;
   if (token !== undefined && typeof token !== "string" && typeof token !== "function") {
     throw new CacheError("argument", `\`token\` must be a string, or a function that gives one, not ${kindOf(token)}`);
+  }
+  if (![undefined, false, "auto", "worker", "leader"].includes(options.share)) {
+    throw new CacheError("argument", `\`share\` must be \`auto\`, \`worker\`, \`leader\` or false, not ${String(options.share)}`);
   }
   for (const name of ["fetcher", "fetcherMany", "fetch"] as const) {
     const given: unknown = options[name];

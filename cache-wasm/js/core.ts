@@ -7,7 +7,7 @@ export type Output =
   | ["send", Uint8Array]
   | ["disconnect", number, string]
   | ["state", string, string]
-  | ["changed", number, string[], string[], string[], boolean];
+  | ["changed", number, string[], string[], string[], boolean, number | undefined];
 
 export type Filled =
   | ["stored", number]

@@ -25,6 +25,7 @@ import { Mirror } from "./mirror.js";
 import { News } from "./news.js";
 import { isSmallMachine, PressureWatch } from "./pressure.js";
 import { Reader } from "./reader.js";
+import type { Shared } from "./shared.js";
 import { FetcherSource } from "./source.js";
 import { Storage } from "./storage.js";
 import { Stream } from "./stream.js";
@@ -94,7 +95,7 @@ export class ConsolidatedCacheManager {
   #isClosing = false;
 
   /** @internal Use `createCache`. */
-  constructor(module: Module, options: CacheOptions) {
+  constructor(module: Module, options: CacheOptions, shared?: Shared) {
     checkCacheOptions(options);
     const named = Object.entries(options.categories ?? DEFAULT_CATEGORIES);
     for (const [name, limits] of named) checkCategoryOptions(name, limits);
@@ -138,16 +139,16 @@ export class ConsolidatedCacheManager {
     if (keys !== undefined && options.prefetch !== false) {
       this.#ahead = new Ahead(this.#mirror, edge, (into, keys) => void this.#fetches.prefetch(into, keys));
     }
-    this.#stream = new Stream(this.#mirror, base, tokens, options.WebSocket, {
-      followed: (scopes) => (fences.scopes = scopes),
-      spoke: () => this.#reader.recheck(),
-    });
+    const followed = (scopes: readonly string[]) => (fences.scopes = scopes);
+    const heard = { followed, spoke: () => this.#reader.recheck() };
+    this.#stream = new Stream(this.#mirror, base, tokens, options.WebSocket, heard, shared);
     this.#watch = new PressureWatch(this.#clock, options.watchMemory !== false, (level) => {
       this.#mirror.quietly(() => this.pressure(level));
     });
     this.#unwatch = watchLifecycle({
-      woke: () => this.#stream.input((now) => core.woke(now)),
+      woke: () => this.#stream.wake(),
       online: () => this.#stream.input((now) => core.online(now)),
+      sleeps: () => this.#mirror.quietly(() => this.#stream.sleep()),
     });
     if (options.marks === true) this.#mark();
   }
@@ -403,6 +404,7 @@ export class ConsolidatedCacheManager {
     const sum = (of: (category: CacheStats["categories"][number]) => number) =>
       stats.categories.reduce((total, category) => total + of(category), 0);
     const decoded = tables.entries.filter((entry) => entry !== undefined && entry.value !== UNDECODED);
+    stats.stream.sharing = this.#stream.sharing;
     return Object.assign(stats, {
       entries: sum((category) => category.entries),
       bytes: sum((category) => category.bytes),

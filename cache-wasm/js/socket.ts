@@ -5,19 +5,35 @@ import type { WebSocketConstructor, WebSocketLike } from "./types.js";
 /** The subprotocol of frames in postcard. */
 const SUBPROTOCOL = "coherence.v1+postcard";
 
+/** The platform's own, where it has one. */
+export const PLATFORM = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+
+/** Where the stream of the server at `base` is. */
+export function addressOf(base: string): string {
+  return `${base.replace(/^http/, "ws")}/v1/stream`;
+}
+
 export interface SocketEvents {
   opened(): void;
   message(bytes: Uint8Array): void;
   closed(code: number | undefined): void;
 }
 
-export class Socket {
+/** What brings a stream's frames. */
+export interface Transport {
+  /** Opens a connection, in place of any other. */
+  open(): void;
+  send(bytes: Uint8Array): void;
+  close(code: number, reason: string): void;
+}
+
+export class Socket implements Transport {
   readonly #url: string;
   readonly #create: WebSocketConstructor;
   readonly #events: SocketEvents;
   #current: WebSocketLike | undefined;
 
-  constructor(url: string, create: WebSocketConstructor, events: SocketEvents) {
+  constructor(url: string, events: SocketEvents, create = PLATFORM!) {
     this.#url = url;
     this.#create = create;
     this.#events = events;

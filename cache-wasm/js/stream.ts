@@ -3,10 +3,13 @@
 import { text } from "./arguments.js";
 import { CacheError } from "./errors.js";
 import type { Mirror } from "./mirror.js";
-import { Socket } from "./socket.js";
+import type { Shared, SharedEvents } from "./shared.js";
+import { addressOf, PLATFORM, Socket, type Transport } from "./socket.js";
 import { Alarm } from "./timers.js";
 import type { Tokens } from "./token.js";
-import type { CacheOptions, ChangeListener, StreamState } from "./types.js";
+import type { CacheOptions, ChangeListener, SharingStats, StreamState } from "./types.js";
+
+const OWN: SharingStats = { by: "own", tabs: 1 };
 
 /** The close code of a token that has expired: `CloseCode` in `wire/src/close.rs`. */
 const TOKEN_EXPIRED = 4001;
@@ -30,7 +33,8 @@ export class Stream {
   readonly #host: StreamHost;
   readonly #subscriptions = new Set<Subscription>();
   readonly #alarm: Alarm;
-  readonly #socket: Socket | undefined;
+  readonly #socket: Transport | undefined;
+  readonly #shared: Shared | undefined;
   readonly #tokens: Tokens;
   /** The one that the connection has shown. */
   #token: string | undefined;
@@ -38,6 +42,10 @@ export class Stream {
   #attempt = 0;
   /** Why an attempt came to nothing, where the core cannot know. */
   #failure: string | undefined;
+  /** The page is frozen, or left. */
+  #isAsleep = false;
+  /** A connection was asked for meanwhile. */
+  #isWanted = false;
   /** For marks: one message. */
   message = (bytes: Uint8Array) => this.input((now) => this.#mirror.core.message(bytes, now));
 
@@ -48,22 +56,62 @@ export class Stream {
     tokens: Tokens,
     given: CacheOptions["WebSocket"],
     host: StreamHost,
+    shared: Shared | undefined,
   ) {
     const { core, clock } = mirror;
     this.#mirror = mirror;
     this.#tokens = tokens;
     this.#host = host;
     this.#alarm = new Alarm(clock, () => this.input((now) => core.woke(now)));
-    const create = given ?? (globalThis as { WebSocket?: CacheOptions["WebSocket"] }).WebSocket;
+    const create = given ?? PLATFORM;
     if (base === undefined || create === undefined) return;
-    this.#socket = new Socket(`${base.replace(/^http/, "ws")}/v1/stream`, create, {
+    const events: SharedEvents = {
       opened: () => this.input((now) => core.opened(now)),
       message: (bytes) => this.message(bytes),
       closed: (code) => {
         if (code === TOKEN_EXPIRED) this.#tokens.expired(this.#token);
         this.input((now) => core.closed(code, now));
       },
-    });
+      moved: () => {
+        events.closed(undefined);
+        this.input((now) => core.online(now));
+      },
+    };
+    this.#shared = shared;
+    shared?.listen(events);
+    this.#socket = shared ?? new Socket(addressOf(base), events, create);
+  }
+
+  /** How the connection is shared. */
+  get sharing(): SharingStats {
+    // Member by member: of a spread here the optimiser of Node 20 dies ("unreachable code" in its deoptimiser).
+    const { by, tabs } = this.#shared?.stats ?? OWN;
+    return { by, tabs };
+  }
+
+  /**
+   * The page is frozen, or left, perhaps for the back/forward cache: reads of followed scopes end now, because nothing is
+   * heard any more, and the connection goes, because with it a page is not kept.
+   */
+  sleep(): void {
+    if (this.#isAsleep || this.#mirror.closed !== undefined) return;
+    const { core } = this.#mirror;
+    const isConnected = core.pollTimeout() !== undefined;
+    this.#isAsleep = true;
+    this.#attempt++;
+    if (this.#shared !== undefined) this.#shared.rest();
+    else this.#socket?.close(1000, "the page sleeps");
+    if (isConnected) this.input((now) => core.closed(undefined, now));
+    else this.settle();
+  }
+
+  /** The page is back: where it was, the stream goes on. */
+  wake(): void {
+    if (!this.#isAsleep) return this.input((now) => this.#mirror.core.woke(now));
+    this.#isAsleep = false;
+    if (this.#isWanted) this.#connect();
+    this.#isWanted = false;
+    this.input((now) => this.#mirror.core.online(now));
   }
 
   /** Follows a scope; the returned function ends it. */
@@ -100,7 +148,8 @@ export class Stream {
     for (let output = poll(); output !== undefined; output = poll()) {
       switch (output[0]) {
         case "connect":
-          this.#connect();
+          if (this.#isAsleep) this.#isWanted = true;
+          else this.#connect();
           break;
         case "send":
           this.#socket?.send(output[1]);
@@ -117,16 +166,17 @@ export class Stream {
           break;
         }
         case "changed": {
-          const [, stream, values, changed, gone, purged] = output;
+          const [, stream, values, changed, gone, purged, observedAt] = output;
           news.announce(this.#subscriptions, (subscription) => {
             const { scope, listener } = subscription;
-            if (subscription.stream === stream) listener({ scope, values, changed, gone, purged });
+            if (subscription.stream === stream) listener({ scope, values, changed, gone, purged, observedAt });
           });
           break;
         }
       }
     }
-    this.#alarm.set(this.#mirror.call(() => core.pollTimeout()));
+    // Who sleeps does not wake for it.
+    this.#alarm.set(this.#isAsleep ? undefined : this.#mirror.call(() => core.pollTimeout()));
     this.#host.spoke();
     news.tell();
   }
@@ -136,6 +186,7 @@ export class Stream {
     this.#alarm.set(undefined);
     this.#subscriptions.clear();
     this.#socket?.close(1000, "the cache was closed");
+    this.#shared?.rest();
   }
 
   /** Opens a socket, as soon as there is a token to show. */

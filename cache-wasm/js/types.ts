@@ -85,6 +85,13 @@ export interface CacheOptions {
   prefetch?: boolean;
   /** A `WebSocket` constructor, where the platform has none (Node 20). */
   WebSocket?: WebSocketConstructor;
+  /**
+   * Whose connection follows the scopes. With `auto`, the default in a page, all tabs of the origin with the same `url` and
+   * `token` share one: in a SharedWorker, else in one tab that leads, else each has its own. With `worker` or `leader` only
+   * that is tried. With `false`, in Node, with a `WebSocket` of the application's and with a function for `token`, whose
+   * answers differ from tab to tab, the cache has its own.
+   */
+  share?: "auto" | "worker" | "leader" | false;
   /** The clocks, for tests. */
   clock?: ClockSource;
   /** With `false` the page's memory is not measured every 30 s. Freezes and failed allocations are still answered. */
@@ -263,6 +270,11 @@ export interface ChangeEvent {
   gone: string[];
   /** All of the scope, or a part of it that no list here names, is void (a reset, or a purge): load it again. */
   purged: boolean;
+  /**
+   * When the source observed the oldest of the values that came with this change: milliseconds since 1970 UTC, by the
+   * server's clock. `undefined` when none came.
+   */
+  observedAt: number | undefined;
 }
 
 export type ChangeListener = (change: ChangeEvent) => void;
@@ -337,6 +349,14 @@ export interface CategoryStats {
   removals: Record<RemovalReason, number>;
 }
 
+/** How the connection is shared with other tabs. */
+export interface SharingStats {
+  /** Whose it is: this cache's `own`, a SharedWorker's (`worker`), this tab's that leads (`leader`), or another's (`follower`). */
+  by: "own" | "worker" | "leader" | "follower";
+  /** Tabs that share it now, this one included. */
+  tabs: number;
+}
+
 export interface SubscriptionStats {
   scope: string;
   /** `epoch:offset`, or undefined before the first answer. */
@@ -405,6 +425,7 @@ export interface CacheStats {
     bytesReceived: number;
     /** Milliseconds since the server last vouched, by the client's own stamp; undefined before the first time. */
     vouchedAgo: number | undefined;
+    sharing: SharingStats;
     subscriptions: SubscriptionStats[];
   };
   fills: {

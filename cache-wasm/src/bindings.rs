@@ -146,6 +146,7 @@ impl Core {
                 strings(&changed.changed),
                 strings(&changed.gone),
                 changed.purged.into(),
+                changed.observed.map_or(JsValue::UNDEFINED, |at| (at as f64).into()),
             ]),
         })
     }

@@ -62,6 +62,9 @@ pub struct Changed {
     pub gone: Vec<String>,
     /// All of the scope, or a part of it that no list here names, is void.
     pub purged: bool,
+    /// When the source observed the oldest of the values that were sent, in milliseconds since 1970 UTC by the server's
+    /// clock; none when no value was.
+    pub observed: Option<i64>,
 }
 
 /// What the stream did so far.
@@ -369,8 +372,12 @@ impl Follower {
     fn reset(&mut self, kept: &mut Kept, stream: StreamRef, position: Position, is_loss: bool) {
         let Some(replica) = self.subs.get_mut(stream) else { return };
         replica.takes_up = false;
+        // What was vouched for is of the lineage before.
+        if replica.epoch().is_some_and(|before| before != position.epoch) {
+            kept.store.set_lease(stream, f64::NEG_INFINITY);
+        }
         replica.adopt(position);
-        kept.fills.raise_scope(&replica.scope, position);
+        kept.fills.raise_scope(&replica.scope, replica.position().unwrap_or(position));
         if is_loss {
             self.void(kept, stream);
         } else {
@@ -504,7 +511,8 @@ fn apply_item(
             }
             changed.gone.push(text);
         }
-        Body::Value { tags, payload, .. } => {
+        Body::Value { source_ts, tags, payload } => {
+            changed.observed = Some(changed.observed.map_or(source_ts, |oldest| oldest.min(source_ts)));
             let mut categories: Vec<u16> =
                 older.iter().filter_map(|&slot| kept.store.slots.get(slot)).map(|entry| entry.category).collect();
             let wanted = replica.category.filter(|&category| kept.store.find(category, &key).is_none());

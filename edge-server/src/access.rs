@@ -10,9 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
-use wire::{CloseCode, Key, Scope};
-
-use crate::session::Violation;
+use wire::{Key, Scope};
 
 /// The shortest secret, in bytes: RFC 7518, 3.2 wants a key as long as the hash.
 pub const SECRET_MIN: usize = 32;
@@ -20,6 +18,8 @@ pub const SECRET_MIN: usize = 32;
 const TOKEN_MAX: usize = 8 * 1024;
 /// How far the signer's clock may be ahead of this one's, in milliseconds. For `exp` nothing is given.
 const AHEAD_MS: f64 = 60_000.0;
+/// How long a token for the server's own reads is good, in seconds.
+const OWN_SECONDS: i64 = 60;
 /// The name of every scope in a token.
 const EVERYTHING: &str = "*";
 
@@ -74,16 +74,6 @@ pub enum Refusal {
     /// It proves nothing, whenever it is shown.
     #[error("{0}")]
     Invalid(&'static str),
-}
-
-impl From<Refusal> for Violation {
-    fn from(refusal: Refusal) -> Violation {
-        let code = match refusal {
-            Refusal::Expired => CloseCode::TokenExpired,
-            Refusal::Invalid(_) => CloseCode::Forbidden,
-        };
-        Violation { code, reason: refusal.to_string() }
-    }
 }
 
 /// The judge of tokens.
@@ -147,6 +137,12 @@ impl Access {
         Ok(Grant { scopes: (!is_all).then_some(scopes), ends_at: Some((claims.exp * 1_000.0) as i64) })
     }
 
+    /// A token for this server's own reads at `wall_ms`: everything, for a minute. None where nobody is asked for one.
+    pub fn own_token(&self, wall_ms: i64) -> Option<String> {
+        let key = self.keys.first()?;
+        Some(sign_claims(key, wall_ms / 1_000 + OWN_SECONDS, &[EVERYTHING]))
+    }
+
     /// What a token says that one of the secrets has signed.
     fn claims(&self, text: &str) -> Result<Claims, Refusal> {
         let malformed = Refusal::Invalid("the token is no JSON Web Token with `exp` and `scopes`");
@@ -178,13 +174,17 @@ fn read<T: for<'a> Deserialize<'a>>(part: &str) -> Option<T> {
 
 /// Signs a token that ends at `exp`, in seconds since 1970 UTC, as an application's server would.
 pub fn sign(secret: &str, exp: i64, scopes: &[&str]) -> String {
-    let claims = Claims { exp: exp as f64, nbf: None, scopes: scopes.iter().map(|&scope| scope.into()).collect() };
-    sign_parts(secret, r#"{"alg":"HS256","typ":"JWT"}"#, &serde_json::to_string(&claims).unwrap_or_default())
+    sign_claims(&key_of(secret), exp, scopes)
 }
 
-fn sign_parts(secret: &str, header: &str, claims: &str) -> String {
+fn sign_claims(key: &hmac::Key, exp: i64, scopes: &[&str]) -> String {
+    let claims = Claims { exp: exp as f64, nbf: None, scopes: scopes.iter().map(|&scope| scope.into()).collect() };
+    sign_parts(key, r#"{"alg":"HS256","typ":"JWT"}"#, &serde_json::to_string(&claims).unwrap_or_default())
+}
+
+fn sign_parts(key: &hmac::Key, header: &str, claims: &str) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = hmac::sign(&key_of(secret), signed.as_bytes());
+    let signature = hmac::sign(key, signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -246,13 +246,15 @@ mod tests {
         let (_, claims) = signed.split_once('.').unwrap();
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
         check(&format!("{none}.{claims}."), "not signed by who may");
-        check(&sign_parts(SECRET, r#"{"alg":"none"}"#, r#"{"exp":9,"scopes":["*"]}"#), "HS256");
-        check(&sign_parts(SECRET, r#"{"alg":"HS256","crit":["x"]}"#, r#"{"exp":9,"scopes":["*"]}"#), "HS256");
-        check(&sign_parts(SECRET, HS256, r#"{"scopes":["*"]}"#), "no JSON Web Token");
-        check(&sign_parts(SECRET, HS256, r#"{"exp":9}"#), "no JSON Web Token");
-        check(&sign_parts(SECRET, HS256, r#"{"exp":9,"scopes":["sport"]}"#), "no scope");
-        check(&sign_parts(SECRET, HS256, r#"{"exp":900,"nbf":61,"scopes":["*"]}"#), "of the future");
-        assert!(judge(&sign_parts(SECRET, HS256, r#"{"exp":9.5,"nbf":60,"scopes":["*"],"sub":"me"}"#), 0).is_ok());
+        check(&sign_parts(&key_of(SECRET), r#"{"alg":"none"}"#, r#"{"exp":9,"scopes":["*"]}"#), "HS256");
+        check(&sign_parts(&key_of(SECRET), r#"{"alg":"HS256","crit":["x"]}"#, r#"{"exp":9,"scopes":["*"]}"#), "HS256");
+        check(&sign_parts(&key_of(SECRET), HS256, r#"{"scopes":["*"]}"#), "no JSON Web Token");
+        check(&sign_parts(&key_of(SECRET), HS256, r#"{"exp":9}"#), "no JSON Web Token");
+        check(&sign_parts(&key_of(SECRET), HS256, r#"{"exp":9,"scopes":["sport"]}"#), "no scope");
+        check(&sign_parts(&key_of(SECRET), HS256, r#"{"exp":900,"nbf":61,"scopes":["*"]}"#), "of the future");
+        assert!(
+            judge(&sign_parts(&key_of(SECRET), HS256, r#"{"exp":9.5,"nbf":60,"scopes":["*"],"sub":"me"}"#), 0).is_ok()
+        );
         assert_eq!(access().judge(None, 0), Err(Refusal::Invalid("a token is needed, and none was shown")));
     }
 

@@ -4,13 +4,15 @@
 //! what waits is committed, connections are told to come back, and only then the listener closes.
 
 use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,7 +24,7 @@ use crate::batch;
 use crate::clock::Clock;
 use crate::config::{AuditConfig, Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
-use crate::found::found_of;
+use crate::found::{found_of, has_reached};
 use crate::health::{Components, Health};
 use crate::http;
 use crate::pipeline::{self, Polled};
@@ -43,6 +45,9 @@ const RECORDS: usize = 1_024;
 const PROBE: Duration = Duration::from_secs(1);
 /// How long open requests may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Connections that may wait to be accepted; the system takes its own limit if that is less (`net.core.somaxconn`). What
+/// comes when so many wait is dropped, and tries again only after a second, or three.
+const BACKLOG: u32 = 65_535;
 /// Values of one commit.
 pub const COMMIT_ITEMS: usize = 50;
 /// How long a read waits for the position that it must have reached.
@@ -114,6 +119,11 @@ impl Edge {
         self.started.elapsed().as_millis() as u64
     }
 
+    /// When `clock_ms` gets to so many milliseconds.
+    pub fn instant(&self, clock_ms: u64) -> Instant {
+        self.started + Duration::from_millis(clock_ms)
+    }
+
     /// Milliseconds since 1970 UTC, by a clock that never goes back: what is written and when it ends go by it.
     pub fn now_ms(&self) -> i64 {
         self.clock.now(self.wall_ms(), self.clock_ms())
@@ -139,13 +149,6 @@ impl Edge {
         self.draining.subscribe()
     }
 
-    /// The heads of partitions that are known to be up to date.
-    pub fn confirmed_heads(&self, partitions: Vec<Partition>) -> HashMap<Partition, Position> {
-        let now_ms = self.clock_ms();
-        let confirmed = partitions.into_iter().filter(|&partition| self.hub.is_confirmed(partition, now_ms));
-        confirmed.map(|partition| (partition, self.hub.head(partition))).collect()
-    }
-
     /// Waits until a partition has reached a position. A position of another epoch has no place on this one's line: the
     /// store's own is the truth, and is answered.
     ///
@@ -156,28 +159,13 @@ impl Edge {
         let give_up = Instant::now() + REACH;
         loop {
             let head = self.store.head(partition).await?;
-            if head.epoch != wanted.epoch || head.offset >= wanted.offset {
+            if has_reached(head, wanted) {
                 return Ok(());
             }
             if Instant::now() >= give_up {
                 return Err(ReadError::TooEarly { wanted, head });
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    /// Waits up to 50 ms until followers here have been told as much as one who comes from another server on this store:
-    /// to be ahead of this one is no reason to begin anew.
-    pub async fn meet(&self, scope: &Scope, since: Option<Position>) {
-        let Some(since) = since else { return };
-        let partition = self.store.layout().of_scope(scope);
-        let give_up = Instant::now() + REACH;
-        let is_behind = || {
-            let head = self.hub.head(partition);
-            head.epoch == since.epoch && head.offset < since.offset
-        };
-        while is_behind() && Instant::now() < give_up {
-            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -283,6 +271,18 @@ fn sources(config: &Config) -> Result<Vec<Upstream>, String> {
         sources.push((Box::new(source), Fetcher::new(BaseUrl::parse(&prizepicks.base_url)?, timeout)?));
     }
     Ok(sources)
+}
+
+/// Listens on an address, ready for everybody to come back at once.
+///
+/// # Errors
+/// The system's, as when the address is in use.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that is started anew does not wait for the connections of the one before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Runs a server on a listener until `shutdown` resolves and everything accepted before it has been committed.

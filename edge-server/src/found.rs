@@ -14,6 +14,12 @@ use crate::store::Stored;
 /// The media type of a `got` frame in postcard.
 const FRAME_TYPE: &str = "application/vnd.coherence+postcard";
 
+/// Whether a read at `head` answers who must have at least `wanted`. A position of another epoch has no place on this
+/// line: the store's own is the truth, and is answered.
+pub fn has_reached(head: Position, wanted: Position) -> bool {
+    head.epoch != wanted.epoch || head.offset >= wanted.offset
+}
+
 /// A read's answer for one key.
 pub fn found_of(key: Key, as_of: Position, value: Option<Stored>, now_ms: i64) -> Found {
     let ttl_ms = value.as_ref().and_then(|stored| stored.ttl_ms(now_ms));

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod publish;
 
 pub mod access;
+pub mod connection;
 pub mod session;
 pub mod ws;
 

@@ -8,7 +8,6 @@ use clap::Parser;
 use edge_server::config::Config;
 use edge_server::{access, app};
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use wire::Scope;
 
@@ -100,7 +99,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
     runtime.block_on(async {
         let address = config.listen_address().map_err(|error| error.to_string())?;
         let in_use = |error| format!("cannot listen on {address}: {error}; choose another with --listen");
-        let listener = TcpListener::bind(address).await.map_err(in_use)?;
+        let listener = app::listen(address).map_err(in_use)?;
         let bound = listener.local_addr().map_err(|error| error.to_string())?;
         // Signals first: whoever reads the line may send one at once.
         let terminated = app::terminated();

@@ -49,7 +49,7 @@ fn describe() {
     describe_counter!("edge_audit_checks_total", "Reads of sampled changes, by seconds after the change and result");
     describe_gauge!(
         "edge_audit_consistency",
-        "Share of them that were not older than announced, by seconds after the change"
+        "Share of the checks that can be judged that read nothing older, by seconds after the change"
     );
     describe_counter!("edge_http_requests_total", "HTTP requests, by route and status");
 }

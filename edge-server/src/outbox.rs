@@ -100,6 +100,17 @@ impl Mailbox {
         self.notify.notify_one();
     }
 
+    /// How many records wait, and the bytes of the largest.
+    pub fn weight(&self) -> (usize, usize) {
+        let waiting = self.lock();
+        let bytes = waiting.iter().map(|(_, record)| match record {
+            Waiting::Shared(published) => size_of(&published.change),
+            Waiting::Merged(change) => size_of(change),
+            Waiting::Reset(_) => 0,
+        });
+        (waiting.len(), bytes.max().unwrap_or_default())
+    }
+
     /// Takes what waits, in order.
     pub fn take(&self) -> Vec<(SubRef, Waiting)> {
         std::mem::take(&mut *self.lock())

@@ -4,7 +4,7 @@
 //! in a ring for those who resume, and hands each group of equal subscriptions one change that is encoded once. It never
 //! waits for a reader: what it hands over lands in a mailbox that merges.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -16,6 +16,9 @@ use crate::store::{Commit, Layout, Partition};
 
 /// How long a partition may go unconfirmed before it is not vouched for, in milliseconds.
 const CONFIRMED_MS: u64 = 3_000;
+
+/// Replays that a partition keeps until its next commit; each is bounded as a record of the outbox.
+const REPLAYS_MAX: usize = 8;
 
 /// One change for one scope, encoded once a codec.
 #[derive(Debug)]
@@ -61,8 +64,8 @@ pub struct Begun {
     pub position: Position,
     /// How.
     pub mode: Mode,
-    /// What happened since the client's cursor, up to now.
-    pub replay: Option<Change>,
+    /// What happened since the client's cursor, up to now; shared by all who come back from the same place.
+    pub replay: Option<Arc<Published>>,
 }
 
 /// The followers of every scope.
@@ -81,9 +84,14 @@ struct State {
     cursor: Cursor,
     /// The last commits, oldest first, without a hole up to the cursor.
     ring: VecDeque<Arc<Commit>>,
-    groups: HashMap<Scope, Group>,
-    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock.
-    confirmed_at: u64,
+    /// In order: what several scopes are told of at once is told in the same order every time.
+    groups: BTreeMap<Scope, Group>,
+    /// What was told to those who came back since the last commit: when all were cut they come back together, and from few
+    /// places. The newest is last.
+    replays: VecDeque<Arc<Published>>,
+    /// When the newest head of the store was read that the hub has come as far as, in milliseconds of the server's clock;
+    /// none in an epoch that the store was not seen in.
+    confirmed_at: Option<u64>,
     /// A head that was read and not reached yet, and when. It stays until it is reached: under a steady stream of commits
     /// the hub is never quite at the newest one.
     probe: Option<(Position, u64)>,
@@ -109,8 +117,9 @@ impl Hub {
             Mutex::new(State {
                 cursor,
                 ring: VecDeque::new(),
-                groups: HashMap::new(),
-                confirmed_at: now_ms,
+                groups: BTreeMap::new(),
+                replays: VecDeque::new(),
+                confirmed_at: Some(now_ms),
                 probe: None,
             })
         };
@@ -134,6 +143,7 @@ impl Hub {
             Verdict::Apply => {
                 state.cursor.advance(offset);
                 state.ring.push_back(commit.clone());
+                state.replays.clear();
                 if state.ring.len() > self.ring_commits {
                     state.ring.pop_front();
                 }
@@ -149,18 +159,32 @@ impl Hub {
         self.state(partition).reset(position);
     }
 
-    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far.
+    /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far. A head
+    /// that is not reached within 3 s will not be: what was announced is lost, or the store has failed over and nothing was
+    /// committed since. Nobody else will say so.
     pub fn confirm(&self, partition: Partition, head: Position, now_ms: u64) {
         let mut state = self.state(partition);
-        if state.probe.is_none_or(|(waiting, _)| waiting.epoch != head.epoch) {
-            state.probe = Some((head, now_ms));
+        match state.probe {
+            Some((waiting, since)) if waiting.epoch == head.epoch => {
+                if now_ms.saturating_sub(since) >= CONFIRMED_MS {
+                    state.probe = Some((head, now_ms));
+                    state.reset(head);
+                }
+            }
+            _ => state.probe = Some((head, now_ms)),
         }
         state.settle_probe();
     }
 
     /// Whether the partition is known to be up to date.
     pub fn is_confirmed(&self, partition: Partition, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.state(partition).confirmed_at) <= CONFIRMED_MS
+        self.state(partition).confirmed_at.is_some_and(|at| now_ms.saturating_sub(at) <= CONFIRMED_MS)
+    }
+
+    /// The heads of those partitions that are known to be up to date.
+    pub fn confirmed_heads(&self, partitions: Vec<Partition>, now_ms: u64) -> HashMap<Partition, Position> {
+        let confirmed = partitions.into_iter().filter(|&partition| self.is_confirmed(partition, now_ms));
+        confirmed.map(|partition| (partition, self.head(partition))).collect()
     }
 
     /// The newest commit handed out. Whatever came before it is in the mailboxes already.
@@ -174,15 +198,19 @@ impl Hub {
         let partition = self.layout.of_scope(scope);
         let mut state = self.state(partition);
         let head = state.cursor.position();
+        let sid = match state.groups.get(scope) {
+            Some(group) => group.sid,
+            None => self.next_sid.fetch_add(1, Ordering::Relaxed),
+        };
         let (position, mode, replay) = match since {
             None => (head, Mode::Fresh, None),
-            Some(since) => match state.replay(scope, since) {
-                Some(change) => (since, Mode::Replayed, Some(change)),
+            Some(since) => match state.replay(sid, scope, since) {
+                Some(replay) => (since, Mode::Replayed, Some(replay)),
                 None => (head, Mode::Reset, None),
             },
         };
         let group = state.groups.entry(scope.clone()).or_insert_with(|| Group {
-            sid: self.next_sid.fetch_add(1, Ordering::Relaxed),
+            sid,
             told: head.offset,
             members: HashMap::new(),
         });
@@ -207,11 +235,16 @@ impl Hub {
 impl State {
     /// The hub lost the thread: everybody is told to begin anew at the commit's position, which covers it.
     fn reset(&mut self, position: Position) {
+        if self.cursor.position().epoch != position.epoch {
+            // An announcement may be late and its epoch over: the store itself has to be seen in it.
+            self.confirmed_at = None;
+        }
         self.cursor = Cursor::at(position);
         // A head of another epoch will not be reached.
         self.probe = self.probe.filter(|(head, _)| head.epoch == position.epoch);
         self.settle_probe();
         self.ring.clear();
+        self.replays.clear();
         for group in self.groups.values_mut() {
             group.told = position.offset;
             group.members.values().for_each(|mailbox| mailbox.reset(group.sid, position));
@@ -224,7 +257,7 @@ impl State {
             && here.epoch == head.epoch
             && here.offset >= head.offset
         {
-            self.confirmed_at = self.confirmed_at.max(read_at);
+            self.confirmed_at = self.confirmed_at.max(Some(read_at));
             self.probe = None;
         }
     }
@@ -261,7 +294,7 @@ impl State {
     }
 
     /// What happened under a scope after `since`, or `None` when the ring does not reach back to it.
-    fn replay(&self, scope: &Scope, since: Position) -> Option<Change> {
+    fn replay(&mut self, sid: SubRef, scope: &Scope, since: Position) -> Option<Arc<Published>> {
         let head = self.cursor.position();
         let oldest = self
             .ring
@@ -270,17 +303,25 @@ impl State {
         if !since.can_resume(oldest, head) {
             return None;
         }
+        let is_same = |made: &&Arc<Published>| made.sid == sid && made.change.span.from() == since.offset;
+        if let Some(made) = self.replays.iter().rev().find(is_same) {
+            return Some(made.clone());
+        }
         let span = Span::new(since.offset, head.offset).ok()?;
         let mut change = Change { span, items: Vec::new(), scopes: Vec::new(), tags: Vec::new() };
-        let after = self.ring.iter().filter(|commit| commit.position.offset > since.offset);
-        for commit in after {
+        for commit in self.ring.range(self.ring.partition_point(|commit| commit.position.offset <= since.offset)..) {
             if let Some(later) = restrict(commit, scope, commit.position.offset) {
                 crate::outbox::absorb(&mut change, &later);
             }
         }
         change.span = span;
         crate::outbox::bound(&mut change, scope);
-        Some(change)
+        let made = Arc::new(Published::new(sid, scope.clone(), change));
+        if self.replays.len() == REPLAYS_MAX {
+            self.replays.pop_front();
+        }
+        self.replays.push_back(made.clone());
+        Some(made)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Bytes and `now_ms` go in; requests for the shell and frames come out. It vouches (`hb`) only for what has been sent
 //! before: the shell reads the heads first, then hands over what waits, and only then lets it beat.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use wire::frame::SUBSCRIPTIONS_MAX;
@@ -37,6 +37,16 @@ pub struct Violation {
     pub code: CloseCode,
     /// What was wrong, for whoever writes the client.
     pub reason: String,
+}
+
+impl From<Refusal> for Violation {
+    fn from(refusal: Refusal) -> Violation {
+        let code = match refusal {
+            Refusal::Expired => CloseCode::TokenExpired,
+            Refusal::Invalid(_) => CloseCode::Forbidden,
+        };
+        Violation { code, reason: refusal.to_string() }
+    }
 }
 
 /// What the shell is to do for the client.
@@ -105,7 +115,8 @@ pub struct Session {
     ends: Option<u64>,
     /// Whether change frames may carry values.
     values: bool,
-    subs: HashMap<SubRef, Following>,
+    /// In order, so that equal sessions say the same.
+    subs: BTreeMap<SubRef, Following>,
     /// The newest stamp received.
     echo: Option<u64>,
     next_beat: u64,
@@ -125,7 +136,7 @@ impl Session {
             grant: Grant::everything(),
             ends: None,
             values: false,
-            subs: HashMap::new(),
+            subs: BTreeMap::new(),
             echo: None,
             next_beat: now_ms + u64::from(timing.hb_ms),
             heard: now_ms,
@@ -252,8 +263,8 @@ impl Session {
         let Begun { sid, partition, position, mode, replay } = begun;
         self.send(&ServerFrame::SubOk { id, sid, epoch: position.epoch, offset: position.offset, mode });
         self.subs.insert(sid, Following { id, scope, partition, told: position });
-        if let Some(change) = replay {
-            self.tell(sid, Waiting::Merged(change));
+        if let Some(replay) = replay {
+            self.tell(sid, Waiting::Shared(replay));
         }
         self.next_beat = now_ms;
     }
@@ -275,6 +286,8 @@ impl Session {
             Waiting::Merged(change) => self.tell_change(sid, change),
             Waiting::Reset(position) => {
                 following.told = position;
+                // Nothing is vouched for in the new epoch: the word that it is does not wait for its turn.
+                self.next_beat = 0;
                 let why = "the server lost the stream's thread".into();
                 self.send(&ServerFrame::Reset { sid, epoch: position.epoch, offset: position.offset, why });
             }

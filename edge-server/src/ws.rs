@@ -1,20 +1,22 @@
-//! The socket of one connection: moves messages between axum and a session, and gives up on a reader that stopped.
+//! The socket of one connection: moves messages between axum and a connection, and gives up on a reader that stopped.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use bytes::Bytes;
+use metrics::Counter;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use wire::{Body, CloseCode, Codec, Found};
 
 use crate::app::{Edge, raised};
-use crate::outbox::Mailbox;
-use crate::session::{Due, Request, Session, Violation};
+use crate::connection::{Connection, PROGRESS_MS, Taken};
+use crate::session::{Session, Violation};
 
 /// How long one frame may take to leave.
-const PROGRESS: Duration = Duration::from_secs(15);
+const PROGRESS: Duration = Duration::from_millis(PROGRESS_MS);
 /// Bytes of the values of one `got`, well under what a client takes as one frame.
 const GOT_MAX: usize = wire::codec::SERVER_FRAME_MAX / 2;
 /// How long the other side's part of a close is waited for.
@@ -22,6 +24,17 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long after a drain clients come back, in milliseconds, and over how much more they spread.
 const DRAIN_AFTER_MS: u32 = 200;
 const DRAIN_JITTER_MS: u32 = 2_000;
+
+/// What is counted of each frame: looked up by its name once, not each time.
+struct Sent {
+    frames: Counter,
+    bytes: Counter,
+}
+
+static SENT: LazyLock<Sent> = LazyLock::new(|| Sent {
+    frames: metrics::counter!("edge_frames_sent_total"),
+    bytes: metrics::counter!("edge_bytes_sent_total"),
+});
 
 /// Why a connection's loop ended.
 enum End {
@@ -49,14 +62,12 @@ pub async fn serve(mut socket: WebSocket, codec: Codec, edge: Arc<Edge>) {
     // Held until the connection has closed: the server waits for that when it goes away.
     let mut draining = edge.draining();
     let id = edge.next_connection();
-    let mailbox = Arc::new(Mailbox::default());
     let session = Session::new(id, codec, edge.timing(), edge.clock_ms());
-    let mut session = if edge.access().is_open() { session } else { session.guarded() };
+    let session = if edge.access().is_open() { session } else { session.guarded() };
+    let mut connection = Connection::new(session);
     metrics::gauge!("edge_connections").increment(1.0);
-    let end = converse(&mut socket, &mut session, &mailbox, &edge, &mut draining).await;
-    for scope in session.scopes() {
-        edge.hub().unsubscribe(scope, id);
-    }
+    let end = converse(&mut socket, &mut connection, &edge, &mut draining).await;
+    connection.leave(edge.hub());
     metrics::gauge!("edge_connections").decrement(1.0);
     match end {
         End::Gone => {}
@@ -84,23 +95,25 @@ async fn close(socket: &mut WebSocket, session: u64, code: u16, reason: &str) {
 
 async fn converse(
     socket: &mut WebSocket,
-    session: &mut Session,
-    mailbox: &Arc<Mailbox>,
+    connection: &mut Connection,
     edge: &Arc<Edge>,
     draining: &mut watch::Receiver<bool>,
 ) -> End {
+    let mailbox = connection.mailbox().clone();
+    // Both live as long as the loop: a timer that is set anew for each frame is a good part of what a frame costs.
+    let mut drained = pin!(raised(draining));
+    let mut alarm = pin!(sleep_until(edge.instant(connection.poll_timeout())));
     loop {
-        // Before what waits is told: who may not read any more does not.
-        if let Due::Close(violation) = session.wake(edge.clock_ms()) {
+        if let Err(violation) = connection.tell(edge.clock_ms()) {
             return End::Close(violation);
         }
-        for (sid, waiting) in mailbox.take() {
-            session.tell(sid, waiting);
-        }
-        if let Err(end) = flush(socket, session).await {
+        if let Err(end) = flush(socket, connection).await {
             return end;
         }
-        let due = Instant::now() + Duration::from_millis(session.poll_timeout().saturating_sub(edge.clock_ms()));
+        let due = edge.instant(connection.poll_timeout());
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
+        }
         tokio::select! {
             message = socket.recv() => {
                 let message = match message {
@@ -108,24 +121,19 @@ async fn converse(
                     Some(Err(error)) => return broken(error),
                     None => return End::Gone,
                 };
-                if let Err(end) = received(message, session, mailbox, edge).await {
+                if let Err(end) = received(message, connection, edge).await {
                     return end;
                 }
             }
             () = mailbox.notify.notified() => {}
-            () = sleep_until(due) => {
-                match session.wake(edge.clock_ms()) {
-                    Due::Nothing => {}
-                    Due::Heartbeat => beat(session, mailbox, edge),
-                    Due::Close(violation) => return End::Close(violation),
+            () = &mut alarm => {
+                if let Err(violation) = connection.wake(edge.hub(), edge.clock_ms()) {
+                    return End::Close(violation);
                 }
             }
-            () = raised(draining) => {
-                for (sid, waiting) in mailbox.take() {
-                    session.tell(sid, waiting);
-                }
-                session.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
-                if let Err(end) = flush(socket, session).await {
+            () = &mut drained => {
+                connection.say_bye(CloseCode::Drain, DRAIN_AFTER_MS, DRAIN_JITTER_MS);
+                if let Err(end) = flush(socket, connection).await {
                     return end;
                 }
                 return End::Close(Violation { code: CloseCode::Drain, reason: "the server is going away".into() });
@@ -134,13 +142,8 @@ async fn converse(
     }
 }
 
-async fn received(
-    message: Message,
-    session: &mut Session,
-    mailbox: &Arc<Mailbox>,
-    edge: &Arc<Edge>,
-) -> Result<(), End> {
-    let bytes: Bytes = match (message, session.codec()) {
+async fn received(message: Message, connection: &mut Connection, edge: &Arc<Edge>) -> Result<(), End> {
+    let bytes: Bytes = match (message, connection.session().codec()) {
         (Message::Binary(bytes), Codec::Postcard) => bytes,
         (Message::Text(text), Codec::Json) => text.into(),
         (Message::Close(_), _) => return Err(End::Gone),
@@ -151,23 +154,18 @@ async fn received(
             return Err(End::Close(Violation { code: CloseCode::Protocol, reason }));
         }
     };
-    match session.handle(&bytes, edge.clock_ms()).map_err(End::Close)? {
-        None => {}
-        Some(Request::Greet { token }) => {
+    match connection.handle(&bytes, edge.hub(), edge.clock_ms()).map_err(End::Close)? {
+        Taken::Done => {}
+        Taken::Greet { token } => {
             let wall_ms = edge.wall_ms();
             let grant = edge.access().judge(token.as_ref(), wall_ms);
             let grant = grant.map_err(|refusal| End::Close(refusal.into()))?;
-            session.admit(grant, edge.clock_ms(), wall_ms);
+            connection.admit(grant, edge.clock_ms(), wall_ms);
         }
-        Some(Request::Subscribe { id, scope, since }) => {
-            edge.meet(&scope, since).await;
-            let begun = edge.hub().subscribe(&scope, since, session.id(), mailbox);
-            metrics::counter!("edge_subscriptions_total", "mode" => format!("{:?}", begun.mode).to_lowercase())
-                .increment(1);
-            session.begun(id, scope, begun, edge.clock_ms());
+        Taken::Following(mode) => {
+            metrics::counter!("edge_subscriptions_total", "mode" => format!("{mode:?}").to_lowercase()).increment(1);
         }
-        Some(Request::Unsubscribe(scope)) => edge.hub().unsubscribe(&scope, session.id()),
-        Some(Request::Get { id, keys, min }) => {
+        Taken::Get { id, keys, min } => {
             let found = edge
                 .find(&keys, min)
                 .await
@@ -177,7 +175,7 @@ async fn received(
                 let reason = format!("the answer to get {id} has over {GOT_MAX} bytes; name fewer keys");
                 return Err(End::Close(Violation { code: CloseCode::Protocol, reason }));
             }
-            session.got(id, found);
+            connection.got(id, found);
         }
     }
     Ok(())
@@ -190,20 +188,11 @@ fn size_of(found: &Found) -> usize {
     }
 }
 
-/// The heads first, then what waits, then the word that it was all.
-fn beat(session: &mut Session, mailbox: &Mailbox, edge: &Edge) {
-    let heads = edge.confirmed_heads(session.partitions());
-    for (sid, waiting) in mailbox.take() {
-        session.tell(sid, waiting);
-    }
-    session.beat(&heads, edge.clock_ms());
-}
-
-async fn flush(socket: &mut WebSocket, session: &mut Session) -> Result<(), End> {
-    while let Some(bytes) = session.poll() {
-        metrics::counter!("edge_frames_sent_total").increment(1);
-        metrics::counter!("edge_bytes_sent_total").increment(bytes.len() as u64);
-        let message = match session.codec() {
+async fn flush(socket: &mut WebSocket, connection: &mut Connection) -> Result<(), End> {
+    while let Some(bytes) = connection.poll() {
+        SENT.frames.increment(1);
+        SENT.bytes.increment(bytes.len() as u64);
+        let message = match connection.session().codec() {
             Codec::Postcard => Message::Binary(bytes),
             // The JSON codec writes UTF-8.
             Codec::Json => Message::Text(bytes.try_into().map_err(|_| End::Gone)?),

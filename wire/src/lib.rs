@@ -11,6 +11,7 @@ pub mod answer;
 pub mod close;
 pub mod codec;
 pub mod frame;
+pub mod head;
 pub mod key;
 pub mod position;
 
@@ -18,5 +19,6 @@ pub use answer::AnswerReader;
 pub use close::CloseCode;
 pub use codec::{Codec, DecodeError};
 pub use frame::{Body, Change, ClientFrame, Found, Item, Limits, Mode, Payload, ServerFrame, SubId, SubRef};
+pub use head::ServerHead;
 pub use key::{Key, NameError, Scope, Tag};
 pub use position::{Cursor, Epoch, Offset, Position, PositionError, Span, Verdict};

@@ -10,9 +10,16 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Starts the browser at `CHROMIUM`, or where Debian has it. */
-export function launch() {
-  return chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ARGUMENTS });
+/**
+ * Starts the browser at `CHROMIUM`, or where Debian has it.
+ *
+ * @param {{keepsPages?: boolean}} [options] Whether pages that are left go into the back/forward cache, which Playwright
+ * turns off.
+ */
+export function launch({ keepsPages = false } = {}) {
+  const ignoreDefaultArgs = keepsPages ? ["--disable-back-forward-cache"] : [];
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, args: ARGUMENTS, ignoreDefaultArgs });
 }
 
 /**

@@ -35,6 +35,11 @@ export function ago(ms: number): string {
   return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s ago` : `${age(ms)} ago`;
 }
 
+/** A short time: tenths below ten milliseconds. Clocks that are compared may say a little less than nothing. */
+export function milliseconds(ms: number): string {
+  return `${Math.max(0, ms).toFixed(ms < 10 ? 1 : 0)} ms`;
+}
+
 export function bytes(n: number): string {
   if (n < 1024) return `${n} B`;
   if (n < 1024 * 1024) return `${(n / 1024).toFixed(n < 10 * 1024 ? 1 : 0)} KiB`;

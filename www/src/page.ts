@@ -12,12 +12,15 @@ import { type Drawn, Games } from "./games/games";
 import { Audit } from "./live/audit";
 import { Follower, type LoadState } from "./live/follow";
 import { type Category, FOLLOWED } from "./live/scopes";
+import { compare, ServerClock, wallTime } from "./live/server-clock";
 import type { Prop } from "./live/values";
+import { type Late, Lateness } from "./panel/lateness";
 import { Rate } from "./panel/rate";
 
 /** How often rows are sorted anew, so that the board stays readable. A row that is gone leaves at once. */
 const RESORT_MS = 500;
 const STATS_MS = 500;
+const CLOCK_MS = 5_000;
 
 export interface StreamView {
   state: StreamState;
@@ -38,6 +41,8 @@ export class Page {
   readonly stats = signal<CacheStats | undefined>(undefined);
   readonly audit = new Audit();
   readonly rates = signal<number[]>([]);
+  /** How late props came in the last minute, and how far that may be off, in milliseconds. */
+  readonly late = signal<(Late & { within: number }) | undefined>(undefined);
   /** Counts the frames drawn: a component that reads it draws again. */
   readonly frame = signal(0);
   /** Whether the initial load is finished. */
@@ -45,6 +50,10 @@ export class Page {
   readonly live = computed(() => this.stream.value.state === "live");
   readonly #follower: Follower;
   readonly #rate = new Rate();
+  readonly #lateness = new Lateness();
+  readonly #serverClock = new ServerClock();
+  /** Wall time since when the stream is live. */
+  #liveSince = Infinity;
   #requested = false;
   #arranged = { view: FIRST_VIEW, departures: 0, moves: 0, at: -RESORT_MS };
 
@@ -65,7 +74,10 @@ export class Page {
         else this.games.keepOnly(keys, has);
         this.draw();
       },
-      announced: (keys) => this.#rate.add(keys, performance.now()),
+      announced: (category, keys, observedAt) => {
+        this.#rate.add(keys, performance.now());
+        if (observedAt !== undefined && category === "props") this.#came(observedAt);
+      },
       load: ({ scope }, state) => {
         this.loads.value = new Map(this.loads.value).set(scope, state);
         this.draw();
@@ -78,6 +90,8 @@ export class Page {
     this.#heard(this.cache.stats().stream.state, "");
     this.view.subscribe(() => this.draw());
     setInterval(() => this.#sample(), STATS_MS);
+    setInterval(() => void compare(this.#serverClock), CLOCK_MS);
+    void compare(this.#serverClock);
     this.#sample();
     this.audit.start();
     await this.#follower.start();
@@ -113,12 +127,26 @@ export class Page {
     this.draw();
   }
 
+  /**
+   * A prop came that the server observed at a time of its own clock. (When a game changed is its upstream's word, in
+   * whole seconds of another clock.) What was missed while the stream was away is late for another reason.
+   */
+  #came(observedAt: number): void {
+    const skew = this.#serverClock.skew();
+    if (skew === undefined) return;
+    const now = wallTime();
+    const observed = observedAt - skew.ahead;
+    if (observed >= this.#liveSince) this.#lateness.add(now - observed, now);
+  }
+
   #missed(category: Category, key: string): void {
     if (this.live.value) this.#follower.missed(category, key);
   }
 
   #heard(state: StreamState, detail: string): void {
     const { since } = this.stream.value;
+    if (state !== "live") this.#liveSince = Infinity;
+    else if (this.#liveSince === Infinity) this.#liveSince = wallTime();
     this.stream.value = { state, detail, since: state === "live" ? undefined : (since ?? Date.now()) };
     if (state === "live") this.#follower.hurry();
     this.#sample();
@@ -131,6 +159,9 @@ export class Page {
     if (stats.stream.state !== this.stream.value.state) this.#heard(stats.stream.state, "");
     this.stats.value = stats;
     this.rates.value = this.#rate.seconds(performance.now());
+    const late = this.#lateness.lastMinute(wallTime());
+    const within = this.#serverClock.skew()?.within;
+    this.late.value = late && within !== undefined ? { ...late, within } : undefined;
     this.draw();
   }
 

@@ -48,7 +48,8 @@ impl Bar {
         }
         if let Some(max) = max {
             let median = report.median(environment, row)?;
-            let told = || format!("{row} in {environment}: {median:.1} {}, promised at most {max}", report.unit);
+            let told =
+                || format!("{row} in {environment}: {median:.1} {}, promised at most {max}", report.unit(environment));
             broken.extend((median > *max).then(told));
         }
         Ok(broken)

@@ -13,10 +13,15 @@ use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
 use crate::workspace::{Profile, Workspace};
-use crate::{bars, build, demo, prerequisites, races, shell, size, wasm};
+use crate::{bars, build, demo, fanout, prerequisites, races, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 10] = [
+    Bench {
+        name: "fanout",
+        what: "10,000 followers of one server: memory, frames, latency, return; against nats-server",
+        program: Program::Fanout,
+    },
     Bench {
         name: "get",
         what: "a read that hits and a write that evicts, against other caches",
@@ -28,6 +33,11 @@ const BENCHES: [Bench; 8] = [
         program: Program::Example("hit_ratio"),
     },
     Bench { name: "invalidate", what: "a scope invalidated among 100,000 keys", program: Program::Script },
+    Bench {
+        name: "latency",
+        what: "from a commit to the page's callback at 1,000 changes a second, against a bare WebSocket",
+        program: Program::OnServer,
+    },
     Bench {
         name: "memory",
         what: "a recorded board in a page's memory, against four services' Maps; needs ../shared/fixtures",
@@ -64,12 +74,16 @@ enum Program {
     Script,
     /// An example of cache-wasm, native, with nothing random in it: one run is all.
     Example(&'static str),
+    /// A script as well, which starts the server itself; it is built for speed.
+    OnServer,
     /// A script as well, which is told where the demo's server is, and where the reads of a recorded day are.
     OnDemo,
     /// A script as well, whose report is of verdicts and not of samples: it has a module of its own.
     Verdicts,
     /// An example of edge-server, of the bench's name, which starts a redis-server.
     OnRedis,
+    /// An example of edge-server, which starts the servers itself, and measures several times by its own `--windows`.
+    Fanout,
     /// Nothing is timed and there are no peers: it has a module of its own.
     Size,
 }
@@ -115,9 +129,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             size::run(&workspace, args.check)
         }
         Program::Verdicts => verdicts(&workspace, bench, args, &json),
-        Program::Script | Program::Example(_) | Program::OnDemo | Program::OnRedis => {
-            samples(&workspace, bench, args, &json)
-        }
+        Program::Script
+        | Program::Example(_)
+        | Program::OnDemo
+        | Program::OnServer
+        | Program::OnRedis
+        | Program::Fanout => samples(&workspace, bench, args, &json),
     }
 }
 
@@ -184,7 +201,17 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             let cargo = ["run", "--release", "--package", "edge-server", "--example", bench.name, "--", "--runs"];
             report(workspace.cargo(cargo).arg(args.runs.to_string()))
         }
+        Program::OnServer => {
+            build::server_alone(workspace)?;
+            let mut script = script(workspace, bench)?;
+            report(
+                script
+                    .args(["--runs", &args.runs.to_string()])
+                    .env("EDGE_SERVER_BIN", workspace.edge_server(Profile::Release)),
+            )
+        }
         Program::Example(name) => report(&mut example(workspace, name)),
+        Program::Fanout => shell::run(fanout::command(workspace, args.runs, &args.own)?.arg("--json").arg(json)),
         Program::Size => bail!("the size is not measured by a script alone"),
     }?;
     fs::read_to_string(json).with_context(|| format!("the bench did not write {}", json.display()))
@@ -210,8 +237,8 @@ fn script(workspace: &Workspace, bench: &Bench) -> Result<Command> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     name: String,
-    /// Of all samples.
-    pub(crate) unit: String,
+    /// Of all samples, unless their environment has one of its own.
+    unit: String,
     /// The row that the others are held against.
     pub(crate) subject: String,
     environments: BTreeMap<String, Environment>,
@@ -222,6 +249,10 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize, Deserialize)]
 struct Environment {
     rows: Vec<Row>,
+    /// Of its samples, if that is not the report's.
+    unit: Option<String>,
+    /// Under what conditions it was measured, for who reads the table.
+    note: Option<String>,
     #[serde(flatten)]
     other: serde_json::Map<String, serde_json::Value>,
 }
@@ -262,6 +293,11 @@ impl Report {
         found.row(row, environment)?.median()
     }
 
+    /// What the samples of an environment are counted in.
+    pub(crate) fn unit(&self, environment: &str) -> &str {
+        self.environments.get(environment).and_then(|known| known.unit.as_deref()).unwrap_or(&self.unit)
+    }
+
     /// Gives every row its summary; an environment without rows, or a row without usable samples, is an error.
     fn summarise(&mut self) -> Result<()> {
         if self.environments.is_empty() {
@@ -287,9 +323,15 @@ impl Report {
     fn table(&self, name: &str, environment: &Environment) -> String {
         let width = environment.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(4);
         let mut lines = vec![
-            format!("\n{} in {name}, {}; ratio = median of {} / median of the row", self.name, self.unit, self.subject),
+            format!(
+                "\n{} in {name}, {}; ratio = median of {} / median of the row",
+                self.name,
+                self.unit(name),
+                self.subject
+            ),
             format!("{:<width$} {:>10} {:>10} {:>10} {:>8}", "name", "min", "median", "max", "ratio"),
         ];
+        lines.extend(environment.note.clone());
         lines.extend(environment.rows.iter().filter_map(|row| {
             let Summary { min, median, max, ratio } = row.summary?;
             Some(format!("{:<width$} {min:>10.1} {median:>10.1} {max:>10.1} {ratio:>8.3}", row.name))

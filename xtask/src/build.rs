@@ -75,6 +75,12 @@ pub(crate) fn server(workspace: &Workspace, profile: Profile) -> Result<()> {
     shell::run(&mut cargo)
 }
 
+/// The server, built for speed. Not together with an example: what tests and examples need of tokio, a clock that can be
+/// stopped, would be in the server then.
+pub(crate) fn server_alone(workspace: &Workspace) -> Result<()> {
+    shell::run(&mut workspace.cargo(["build", "--release", "--package", "edge-server", "--bin", "edge-server"]))
+}
+
 /// Installs a folder's npm packages as its lock file says, unless that was done since the lock file last changed.
 pub(crate) fn npm_install(workspace: &Workspace, package: &str) -> Result<()> {
     prerequisites::node()?;

@@ -7,13 +7,16 @@ mod bars;
 mod bench;
 mod build;
 mod demo;
+mod fanout;
 mod fuzz;
 mod model;
+mod mutants;
 mod prerequisites;
 mod races;
 mod redis;
 mod servers;
 mod shell;
+mod sim;
 mod size;
 mod supervise;
 mod test;
@@ -46,6 +49,8 @@ enum Command {
     Test(test::Args),
     /// Measure against the peers, and hold the result to xtask/bars.toml
     Bench(bench::Args),
+    /// Run the protocol under every fault in virtual time
+    Sim(sim::Args),
     /// Read what a server announces, in the cache and over HTTP, and say whether anything older was read
     Audit(audit::Args),
     /// Explore the protocol's rules exhaustively, then without each rule in turn
@@ -78,6 +83,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&Workspace::find()?, &args),
         Command::Test(args) => test::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Sim(args) => sim::run(&Workspace::find()?, &args).map(|()| ExitCode::SUCCESS),
         Command::Audit(args) => audit::run(&Workspace::find()?, &args),
         Command::Model(args) => model::run(&Workspace::find()?, &args),
         Command::Fuzz(args) => fuzz::run(&args).map(|()| ExitCode::SUCCESS),

@@ -59,8 +59,7 @@ pub(crate) fn chromium() -> Result<PathBuf> {
         return Ok(found);
     }
     let advice = "install Chromium (on Debian: apt-get install chromium), or name a browser in the variable CHROMIUM";
-    let is_root = shell::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !is_root || !shell::succeeds(Command::new("apt-get").arg("--version")) {
+    if !can_install() {
         bail!("no Chromium was found: {advice}");
     }
     shell::run(apt_get().arg("update"))?;
@@ -75,8 +74,7 @@ pub(crate) fn redis_server() -> Result<PathBuf> {
         return Ok(program);
     }
     let advice = "install it (on Debian: apt-get install redis-server)";
-    let is_root = shell::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !is_root || !shell::succeeds(Command::new("apt-get").arg("--version")) {
+    if !can_install() {
         bail!("{REDIS_SERVER} is missing: {advice}");
     }
     shell::run(apt_get().arg("update"))?;
@@ -85,6 +83,32 @@ pub(crate) fn redis_server() -> Result<PathBuf> {
         bail!("apt-get installed redis-server, and still {REDIS_SERVER} is missing: {advice}");
     }
     Ok(program)
+}
+
+/// The peer of the fan-out bench, installed by apt when it is missing and this is root: Debian's package.
+pub(crate) fn nats_server() -> Result<PathBuf> {
+    let find = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Debian puts it where only root looks.
+        let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+        folders.map(|folder| folder.join("nats-server")).find(|program| program.is_file())
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let advice = "install nats-server (on Debian: apt-get install nats-server), or leave it out: `-- --no-peer`";
+    if !can_install() {
+        bail!("no nats-server was found: {advice}");
+    }
+    shell::run(apt_get().arg("update"))?;
+    shell::run(apt_get().args(["install", "-y", "--no-install-recommends", "nats-server"]))?;
+    find().with_context(|| format!("apt-get installed nats-server, and still none was found: {advice}"))
+}
+
+/// Whether this is root on a system with apt.
+fn can_install() -> bool {
+    let is_root = shell::read(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    is_root && shell::succeeds(Command::new("apt-get").arg("--version"))
 }
 
 /// Whether the faster test runner is there.

@@ -22,6 +22,15 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command whose stdout is this command's own result.
+pub(crate) fn show(command: &mut Command) -> Result<()> {
+    let status = command.status().map_err(|error| not_started(command, &error))?;
+    if !status.success() {
+        bail!("`{}` failed ({status}); what it found is above", line(command));
+    }
+    Ok(())
+}
+
 /// Runs a command in silence and returns its stdout; its stderr becomes part of the error.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| not_started(command, &error))?;

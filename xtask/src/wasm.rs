@@ -1,5 +1,5 @@
-//! The module the browser downloads: cargo, then wasm-bindgen as a library, then npm's wasm-opt, into
-//! cache-wasm/dist/core.
+//! The modules the browser downloads: cargo, then wasm-bindgen as a library, then npm's wasm-opt, into
+//! cache-wasm/dist/core and cache-wasm/dist/relay.
 //!
 //! The system's wasm-opt is never used: Debian's 108 exits with 0 and breaks wasm-bindgen's output. wasm-bindgen's two
 //! halves must have one version; a test below reads Cargo.lock for it.
@@ -39,15 +39,31 @@ const OPTIMISE: [&str; 12] = [
 /// traps.
 const STACK: &str = "link-arg=-zstack-size=65536";
 
-/// Builds cache-wasm/dist/core; what follows cargo is skipped when the module is the one it was last made from.
+/// A module: the package that it is made from, cargo's name of it, and its folder and its own name in `dist`.
+struct Module {
+    package: &'static str,
+    built: &'static str,
+    name: &'static str,
+}
+
+const MODULES: [Module; 2] = [
+    Module { package: "cache-wasm", built: "cache_wasm.wasm", name: "core" },
+    Module { package: "relay", built: "relay.wasm", name: "relay" },
+];
+
+/// Builds the modules; what follows cargo is skipped when one is what it was last made from.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     prerequisites::wasm_target()?;
     npm_install(workspace, "cache-wasm")?;
+    MODULES.iter().try_for_each(|module| build_one(workspace, module))
+}
+
+fn build_one(workspace: &Workspace, Module { package: crate_name, built, name }: &Module) -> Result<()> {
     // A build that makes the rlib besides, as `cargo build` would, goes without link-time optimisation in silence.
     shell::run(&mut workspace.cargo([
         "rustc",
         "--package",
-        "cache-wasm",
+        crate_name,
         "--lib",
         "--crate-type",
         "cdylib",
@@ -59,22 +75,22 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
         "-C",
         STACK,
     ]))?;
-    let module = workspace.target.join(WASM_TARGET).join("wasm").join("cache_wasm.wasm");
+    let module = workspace.target.join(WASM_TARGET).join("wasm").join(built);
     let package = workspace.root.join("cache-wasm");
-    let core = package.join("dist").join("core");
-    let built_from = core.join(".built-from");
+    let folder = package.join("dist").join(name);
+    let built_from = folder.join(".built-from");
 
     let fingerprint = fingerprint(&module, &package)?;
     if fs::read_to_string(&built_from).is_ok_and(|last| last == fingerprint) {
-        shell::say("  cache-wasm/dist/core is up to date");
+        shell::say(&format!("  cache-wasm/dist/{name} is up to date"));
         return Ok(());
     }
     // Until the new output is whole, nothing claims that there is one.
-    if core.is_dir() {
-        fs::remove_dir_all(&core).with_context(|| format!("cannot clear {}", core.display()))?;
+    if folder.is_dir() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot clear {}", folder.display()))?;
     }
-    bind(&module, &core)?;
-    optimise(&package, &core.join("core_bg.wasm"))?;
+    bind(&module, &folder, name)?;
+    optimise(&package, &folder.join(format!("{name}_bg.wasm")))?;
     fs::write(&built_from, fingerprint).with_context(|| format!("cannot write {}", built_from.display()))
 }
 
@@ -93,15 +109,15 @@ fn fingerprint(module: &Path, package: &Path) -> Result<String> {
 }
 
 /// Writes the module and its JavaScript and TypeScript declarations.
-fn bind(module: &Path, core: &Path) -> Result<()> {
+fn bind(module: &Path, folder: &Path, name: &str) -> Result<()> {
     Bindgen::new()
         .input_path(module)
-        .out_name("core")
+        .out_name(name)
         .web(true)?
         .typescript(true)
         // Otherwise init() has no address to load the module from.
         .omit_default_module_path(false)
-        .generate(core)
+        .generate(folder)
         .context("wasm-bindgen refused the module")
 }
 
@@ -113,7 +129,8 @@ fn optimise(package: &Path, module: &Path) -> Result<()> {
     let after = size(&smaller)?;
     fs::rename(&smaller, module).with_context(|| format!("cannot replace {}", module.display()))?;
     let zipped = gzip_size(module)?;
-    shell::say(&format!("  core_bg.wasm: {before} B, {after} B after wasm-opt, {zipped} B with gzip"));
+    let name = module.file_name().unwrap_or_default().display();
+    shell::say(&format!("  {name}: {before} B, {after} B after wasm-opt, {zipped} B with gzip"));
     Ok(())
 }
 

@@ -21,6 +21,8 @@ mod page;
 mod resets;
 mod scopes;
 mod server;
+mod shared;
+mod shared_oracle;
 mod steps;
 mod store;
 mod store_model;

@@ -96,7 +96,7 @@ impl Run {
 }
 
 /// Whether a value's text names this commit or a later one, of this epoch or a later one.
-fn is_at_least(text: &str, epoch: u64, version: u64) -> bool {
+pub(crate) fn is_at_least(text: &str, epoch: u64, version: u64) -> bool {
     let written = at(text);
     (written.epoch.get(), written.offset.get()) >= (epoch, version)
 }

@@ -1,7 +1,7 @@
 //! R1, R2 and R4: what a change frame does, and in which order.
 
 use cache_wasm::{Changed, Effect, Output, Reason};
-use wire::{Change, ClientFrame, ServerFrame};
+use wire::{Body, Change, ClientFrame, ServerFrame};
 
 use crate::page::{
     Page, SCOPE, SID, at, body, changed, gone, items, key, offset, purge, purge_tag, scope, some, tag, value,
@@ -94,6 +94,22 @@ fn frames_of_a_stream_that_was_asked_for_again_are_ignored_until_the_answer() {
     assert_eq!(page.stands(SCOPE).0, some("1:13"));
 }
 
+#[test]
+fn a_change_says_when_the_oldest_of_its_values_was_observed() {
+    let mut page = Page::live("1:10");
+    let observed = |name: &str, version, source_ts| {
+        let mut item = value(name, version, "1");
+        if let Body::Value { source_ts: at, .. } = &mut item.body {
+            *at = source_ts;
+        }
+        item
+    };
+    page.change(items(10, 12, vec![observed("s:m:a", 11, 70), observed("s:m:b", 12, 50), changed("s:m:c", 12)]));
+    page.change(items(12, 13, vec![changed("s:m:a", 13)]));
+    let told: Vec<Option<i64>> = page.told().into_iter().map(|changed| changed.observed).collect();
+    assert_eq!(told, [Some(50), None]);
+}
+
 /// One frame of everything: when its `Changed` can be polled, effects, tables and cursor are those of after it.
 #[test]
 fn a_listener_sees_a_table_and_a_cursor_that_agree_with_what_it_is_told() {
@@ -116,6 +132,7 @@ fn a_listener_sees_a_table_and_a_cursor_that_agree_with_what_it_is_told() {
         changed: vec!["s:m:changed".into()],
         gone: vec!["s:m:gone".into()],
         purged: true,
+        observed: Some(0),
     };
     assert_eq!(told, expected);
     assert_eq!(page.stands(SCOPE).0, some("1:14"));

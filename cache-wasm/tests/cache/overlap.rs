@@ -2,7 +2,7 @@
 
 use cache_wasm::slots::StreamRef;
 use cache_wasm::{Filled, Loaded};
-use wire::{Change, Mode, Position, ServerFrame};
+use wire::{Change, Mode, Position, ServerFrame, SubRef};
 
 use crate::loads::got;
 use crate::page::{Page, SCOPE, SID, at, body, changed, items, key, purge, purge_tag, scope, some, span, tag, value};
@@ -29,6 +29,10 @@ fn change_narrow(page: &mut Page, change: Change) {
 fn reset_narrow(page: &mut Page, position: &str) {
     let Position { epoch, offset } = at(position);
     page.server(&ServerFrame::Reset { sid: NARROW_SID, epoch, offset, why: "test".into() });
+}
+
+fn beat(page: &mut Page, sid: SubRef, from: u64, to: u64) {
+    page.server(&ServerFrame::Hb { echo: Some(page.now as u64), subs: vec![(sid, span(from, to))] });
 }
 
 fn beat_both(page: &mut Page, from: u64, to: u64) {
@@ -201,6 +205,7 @@ fn an_answer_must_be_of_the_epoch_of_what_is_followed_and_of_what_raised_it() {
         assert_eq!(page.answer(fill, as_of, "value"), Filled::Retry(retry), "{as_of}");
         let bytes = got(as_of, &[(KEY, Some(body("value", &[])))]);
         assert_eq!(page.load(load, Some(at(as_of)), &bytes), Loaded::Retry(retry), "{as_of}");
+        beat(&mut page, NARROW_SID, 30, 30);
         page.put(KEY, "2:30", "new");
         assert_eq!(page.read(KEY), some("new"));
     }

@@ -206,7 +206,14 @@ impl Page {
         self.server(&ServerFrame::Change { sid: SID, change });
     }
 
+    /// A reset, and the heartbeat that the server sends at once behind it.
     pub(crate) fn reset(&mut self, position: &str) {
+        self.reset_unvouched(position);
+        let offset = at(position).offset.get();
+        self.beat(self.now, offset, offset);
+    }
+
+    pub(crate) fn reset_unvouched(&mut self, position: &str) {
         let Position { epoch, offset } = at(position);
         self.server(&ServerFrame::Reset { sid: SID, epoch, offset, why: "test".into() });
     }

@@ -38,6 +38,19 @@ fn a_reset_purges_every_category_of_the_scope_and_adopts_the_position() {
 }
 
 #[test]
+fn a_reset_to_another_epoch_ends_the_lease_that_was_of_the_one_before() {
+    for (position, live) in [("1:20", true), ("2:20", false)] {
+        let mut page = filled();
+        page.reset_unvouched(position);
+        page.put("s:m:a", position, "new");
+        assert_eq!(page.stands(SCOPE), (some(position), live));
+        assert_eq!(page.read("s:m:a"), live.then(|| "new".into()));
+        page.beat(page.now, 20, 20);
+        assert_eq!(page.read("s:m:a"), some("new"));
+    }
+}
+
+#[test]
 fn an_edge_that_lags_takes_no_cursor_back() {
     let check = |told: fn(&mut Page)| {
         let mut page = filled();

@@ -209,7 +209,7 @@ impl Client {
 }
 
 fn told_of(changed: Changed) -> Told {
-    let Changed { values, changed, gone, purged } = changed;
+    let Changed { values, changed, gone, purged, observed: _ } = changed;
     sorted(Told { values, changed, gone, purged })
 }
 

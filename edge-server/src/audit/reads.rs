@@ -34,8 +34,8 @@ pub async fn run(edge: Arc<Edge>, mut published: mpsc::Receiver<Arc<Commit>>, ad
                 && let Some(read) = auditor.take_due(edge.moment())
             {
                 let client = client.get_or_insert_with(client_of).clone();
-                let base = base.clone();
-                reads.spawn(async move { (read.id, perform(client, &base, &read).await) });
+                let (base, token) = (base.clone(), edge.access().own_token(edge.wall_ms()));
+                reads.spawn(async move { (read.id, perform(client, &base, token, &read).await) });
             }
             while let Some(violation) = auditor.poll_violation() {
                 let trace = serde_json::to_string(&violation).unwrap_or_default();
@@ -76,17 +76,23 @@ fn client_of() -> Option<reqwest::Client> {
     reqwest::Client::builder().no_proxy().timeout(TIMEOUT).user_agent(agent).build().ok()
 }
 
-async fn perform(client: Option<reqwest::Client>, base: &str, read: &Read) -> Answer {
+async fn perform(client: Option<reqwest::Client>, base: &str, token: Option<String>, read: &Read) -> Answer {
     let Some(client) = client else { return Answer::Failed("there is no HTTP client".into()) };
-    ask(&client, base, read).await.unwrap_or_else(|error| Answer::Failed(error.without_url().to_string()))
+    ask(&client, base, token, read).await.unwrap_or_else(|error| Answer::Failed(error.without_url().to_string()))
 }
 
-async fn ask(client: &reqwest::Client, base: &str, read: &Read) -> Result<Answer, reqwest::Error> {
+async fn ask(
+    client: &reqwest::Client,
+    base: &str,
+    token: Option<String>,
+    read: &Read,
+) -> Result<Answer, reqwest::Error> {
     let Ok(mut url) = Url::parse(base) else { return Ok(Answer::Failed(format!("{base} is no address"))) };
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().push(read.key.as_str());
     }
-    let response = client.get(url).header("cache-min", read.min.to_string()).send().await?;
+    let request = client.get(url).header("cache-min", read.min.to_string());
+    let response = token.into_iter().fold(request, reqwest::RequestBuilder::bearer_auth).send().await?;
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let as_of = header("cache-as-of").and_then(|text| text.parse().ok());
     let version = header("cache-version").and_then(|text| Offset::new(text.parse().ok()?).ok());

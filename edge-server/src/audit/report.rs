@@ -13,7 +13,7 @@ use super::{Announced, Answer, Expected, HORIZONS_MS, Judged, Moment, VIOLATIONS
 pub struct Tally {
     /// The change was read.
     pub consistent: u64,
-    /// Something newer was.
+    /// It had been overtaken, and what was read was not older than what overtook it.
     pub superseded: u64,
     /// It cannot be said.
     pub unknown: u64,
@@ -22,14 +22,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Checks that say something about the change that was sampled.
+    /// Checks of which something can be said.
     pub fn judged(&self) -> u64 {
-        self.consistent + self.violations
+        self.consistent + self.superseded + self.violations
     }
 
-    /// The consistent share of them, 0 to 1; `None` before the first.
+    /// The share of them that read nothing older than announced, 0 to 1; `None` before the first.
     pub fn consistency(&self) -> Option<f64> {
-        (self.judged() > 0).then(|| self.consistent as f64 / self.judged() as f64)
+        (self.judged() > 0).then(|| (self.judged() - self.violations) as f64 / self.judged() as f64)
     }
 }
 
@@ -134,7 +134,7 @@ struct Horizon {
     after_ms: u64,
     #[serde(flatten)]
     tally: Tally,
-    /// The consistent share of what could be said, 0 to 1.
+    /// The share of what could be said that was not older than announced, 0 to 1.
     consistency: Option<f64>,
 }
 

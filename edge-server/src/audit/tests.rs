@@ -181,6 +181,15 @@ fn announcements_that_come_again_are_ignored() {
 }
 
 #[test]
+fn the_share_is_of_what_could_be_said() {
+    let check = |tally: Tally, expected: Option<f64>| assert_eq!(tally.consistency(), expected, "{tally:?}");
+    check(UNKNOWN, None);
+    check(SUPERSEDED, Some(1.0));
+    check(VIOLATED, Some(0.0));
+    check(Tally { consistent: 2, superseded: 1, unknown: 9, violations: 1 }, Some(0.75));
+}
+
+#[test]
 fn so_many_changes_a_second_are_sampled_and_no_more() {
     let mut auditor = Auditor::new(4, 7);
     for number in 0..1_000 {

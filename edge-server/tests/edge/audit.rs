@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use edge_server::access::sign;
 use edge_server::store::embedded::{Embedded, Limits};
 use edge_server::store::{AsOf, Batch, Commit, Committed, Layout, Partition, Pending, Resumed, Store, Stored};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use wire::{Key, Position, Scope};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::server::{Server, start, start_on};
+use crate::server::{Server, send, start, start_on};
 use crate::soon;
 
 const SAMPLES: (&str, &str) = ("audit.per_second", "1");
@@ -176,6 +178,26 @@ async fn an_answer_from_before_its_position_is_a_violation() {
     let found = violation(Lag::Position).await;
     assert_eq!(found["why"], "the answer was read before the position that it was asked for");
     assert_eq!((&found["announced"]["position"], &found["read"]["as_of"]), (&json!("5:2"), &json!("5:1")));
+}
+
+#[tokio::test]
+async fn where_readers_show_a_token_the_auditor_has_its_own_and_traces_are_for_who_may_read_the_key() {
+    const SECRET: &str = "a secret that only the tests know of";
+    let server =
+        start_on(&[SAMPLES, ("read_secrets", SECRET)], |announce| Arc::new(Lagging::new(announce, Lag::Value))).await;
+    let found = async |token: Option<&str>| {
+        let token = token.map(|scope| sign(SECRET, i64::from(u32::MAX), &[scope]));
+        let request = server.request(Method::GET, "/v1/audit");
+        send(token.iter().fold(request, reqwest::RequestBuilder::bearer_auth)).await
+    };
+    server.set("sport:mlb:1", "1").await;
+    let checked = async { while found(Some("*")).await.json()["horizons"][0]["consistent"] != 1 {} };
+    soon("a check of the first value", checked).await;
+    server.set("sport:mlb:1", "2").await;
+    let seen = async { while found(Some("sport:mlb:")).await.json()["violations"] == json!([]) {} };
+    soon("a violation", seen).await;
+    assert_eq!(found(Some("sport:nba:")).await.json()["violations"], json!([]));
+    assert_eq!(found(None).await.status, 401);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use wire::{Body, ClientFrame, Codec, Key, Position, ServerFrame, Verdict};
+use wire::{Body, ClientFrame, Codec, Key, Mode, Position, ServerFrame, Verdict};
 
 use crate::commits::{key, payload};
 use crate::mirror::{Known, Mirror};
@@ -31,6 +31,11 @@ pub(crate) async fn converge(
         let mut peer = Peer::welcomed(server.address, Codec::ALL[number % 2]).await;
         let since = mirror.as_ref().map(|mirror| mirror.cursor.position());
         let followed = peer.follow("sport:mlb:", since).await;
+        if followed.mode == Mode::Reset && since.is_some_and(|since| since.offset > followed.position.offset) {
+            // This server has not come as far as the other one had: R5.
+            peer.leave().await;
+            continue;
+        }
         let mirror = mirror.get_or_insert_with(|| Mirror::at(followed.position));
         assert_eq!(mirror.cursor.position(), followed.position, "{followed:?}");
         let epoch = followed.position.epoch;

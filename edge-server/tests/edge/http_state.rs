@@ -9,7 +9,11 @@ use crate::soon;
 #[tokio::test]
 async fn it_is_live_and_ready_and_says_how_its_parts_are() {
     let server = start(&[("store.partitions", "2"), ("stream.hb_ms", "300")]).await;
-    assert_eq!(server.get("/health/live").await.json(), json!({"status": "live"}));
+    let before = jiff::Timestamp::now();
+    let live = server.get("/health/live").await.json();
+    let now: jiff::Timestamp = live["now"].as_str().unwrap().parse().unwrap();
+    assert_eq!(live["status"], "live");
+    assert!((before..=jiff::Timestamp::now()).contains(&now), "{now}");
     assert_eq!(server.get("/health/ready").await.json(), json!({"status": "ready"}));
     let head = server.set("sport:mlb:1", "1").await.as_of().to_string();
     // Published is what followers were given: a moment later it is the head.

@@ -177,7 +177,7 @@ fn following_again_drops_what_waited_for_the_flow_before() {
     hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
     let second = reader.follow(&hub, "s:a:", Some(position(7, 0)));
     assert_eq!(first.sid, second.sid);
-    assert_eq!(names(&second.replay.unwrap()), ["s:a:1"]);
+    assert_eq!(names(&second.replay.unwrap().change), ["s:a:1"]);
     assert!(reader.changes().is_empty(), "the replay has told it");
 }
 
@@ -200,4 +200,42 @@ fn a_partition_is_confirmed_for_three_seconds_and_only_where_the_store_is_not_ah
     assert!(!hub.is_confirmed(zero, 12_000), "the store is in another epoch");
     hub.confirm(zero, position(7, 2), 13_000);
     assert!(hub.is_confirmed(zero, 13_000), "it was not");
+}
+
+#[test]
+fn what_nobody_announces_is_found_by_looking_at_the_store() {
+    let zero = Partition(0);
+    // An announcement that was lost, and a fail-over after which nothing was committed.
+    for head in [position(7, 2), position(8, 1)] {
+        let hub = hub(10);
+        let reader = Reader::new(1);
+        reader.follow(&hub, "s:a:", None);
+        hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
+        reader.change();
+        hub.confirm(zero, head, 1_000);
+        hub.confirm(zero, head, 3_999);
+        assert!(reader.mailbox.take().is_empty(), "it may still be on its way");
+        hub.confirm(zero, head, 4_000);
+        let waiting = reader.mailbox.take();
+        assert!(matches!(waiting.as_slice(), [(_, Waiting::Reset(at))] if *at == head), "{waiting:?}");
+        assert!(hub.is_confirmed(zero, 7_000), "the hub is where the store is");
+        assert_eq!(hub.head(zero), head);
+    }
+}
+
+#[test]
+fn an_epoch_that_only_an_announcement_tells_of_is_not_vouched_for() {
+    let (hub, zero) = (hub(10), Partition(0));
+    hub.confirm(zero, position(7, 0), 1_000);
+    let announced = |epoch| edge_server::store::Commit { position: position(epoch, 4), ..(*commit(1, &[])).clone() };
+    hub.publish(&Arc::new(announced(8)));
+    assert!(!hub.is_confirmed(zero, 1_000), "it may come late, and its epoch be over");
+    hub.confirm(zero, position(8, 4), 2_000);
+    assert!(hub.is_confirmed(zero, 5_000));
+    // One that was announced before the store failed over, and stayed on its way.
+    hub.publish(&Arc::new(announced(7)));
+    assert!(!hub.is_confirmed(zero, 2_000));
+    hub.confirm(zero, position(8, 4), 3_000);
+    hub.confirm(zero, position(8, 4), 6_000);
+    assert_eq!((hub.head(zero), hub.is_confirmed(zero, 9_000)), (position(8, 4), true));
 }

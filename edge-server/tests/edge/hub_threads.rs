@@ -24,7 +24,7 @@ fn come_and_go(hub: &Hub, number: u64, done: &AtomicBool) -> Mirror {
         let last = done.load(Ordering::Acquire);
         let begun = reader.follow(hub, "s:a:", Some(mirror.cursor.position()));
         assert_eq!(begun.mode, Mode::Replayed);
-        mirror.apply(epoch, &begun.replay.unwrap());
+        mirror.apply(epoch, &begun.replay.unwrap().change);
         for _ in 0..number * 3 {
             reader.changes().iter().for_each(|(_, change)| mirror.apply(epoch, change));
             std::thread::yield_now();
@@ -44,7 +44,7 @@ fn stay(hub: &Hub, number: u64, done: &AtomicBool) -> Mirror {
     let begun = reader.follow(hub, "s:a:", Some(position(7, 0)));
     let mut mirror = Mirror::at(position(7, 0));
     let epoch = begun.position.epoch;
-    mirror.apply(epoch, &begun.replay.unwrap());
+    mirror.apply(epoch, &begun.replay.unwrap().change);
     loop {
         let last = done.load(Ordering::Acquire);
         reader.changes().iter().for_each(|(_, change)| mirror.apply(epoch, change));

@@ -32,6 +32,7 @@ mod http_state;
 
 mod convergence;
 mod drain;
+mod slow_reader;
 mod stream;
 mod stream_faults;
 mod tokens;

@@ -227,3 +227,25 @@ async fn on_sigterm_every_connection_hears_bye() {
     }
     assert_eq!(running.end().await, Some(0));
 }
+
+#[tokio::test]
+async fn a_thousand_may_wait_to_be_accepted() {
+    let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let waiting = limit.trim().parse::<usize>().unwrap().min(1_000);
+    let listener = edge_server::app::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut all = Vec::new();
+    for number in 0..waiting {
+        let connect = tokio::net::TcpStream::connect(address);
+        all.push(soon(&format!("connection {number} of {waiting}"), connect).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_does_not_wait_for_what_was_sent_before() {
+    use axum::serve::Listener;
+    let listener = edge_server::app::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let _client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (accepted, _) = edge_server::http::prompt(listener).accept().await;
+    assert!(accepted.nodelay().unwrap());
+}

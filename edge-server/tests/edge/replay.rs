@@ -27,12 +27,15 @@ fn a_position_is_continued_within_the_ring_and_reset_outside_it() {
         let begun = Reader::new(1).follow(&hub, "s:a:", Some(position(epoch, since)));
         match expected {
             Some(expected) => {
-                let change = begun.replay.expect("a replay");
-                assert_eq!((begun.mode, begun.position, span(&change)), (Mode::Replayed, position(7, since), expected));
+                let replay = begun.replay.expect("a replay");
+                assert_eq!(
+                    (begun.mode, begun.position, span(&replay.change)),
+                    (Mode::Replayed, position(7, since), expected)
+                );
             }
             None => {
                 assert_eq!((begun.mode, begun.position), (Mode::Reset, position(7, 20)));
-                assert_eq!(begun.replay, None);
+                assert!(begun.replay.is_none());
             }
         }
     };
@@ -52,8 +55,8 @@ fn a_replay_holds_the_newest_of_each_key_of_the_scope() {
     hub.publish(&commit(1, &[("s:a:b:1", value(1, "1", &[])), ("s:a:1", Body::Changed)]));
     hub.publish(&commit(2, &[("s:a:b:1", value(2, "2", &[]))]));
     let begun = Reader::new(1).follow(&hub, "s:a:b:", Some(position(7, 0)));
-    let change = begun.replay.unwrap();
-    assert_eq!(names(&change), ["s:a:b:1"]);
+    let change = &begun.replay.unwrap().change;
+    assert_eq!(names(change), ["s:a:b:1"]);
     assert_eq!((change.items[0].version.get(), &change.items[0].body), (2, &value(2, "2", &[])));
 }
 
@@ -66,12 +69,43 @@ fn a_replay_over_the_bounds_of_a_record_is_a_purge_of_its_scope() {
         let items: Vec<(&str, Body)> = items.iter().map(|name| (name.as_str(), value(1, &large, &[]))).collect();
         hub.publish(&commit(number, &items));
     }
-    let change = Reader::new(1).follow(&hub, "s:a:", Some(position(7, 0))).replay.unwrap();
+    let change = Reader::new(1).follow(&hub, "s:a:", Some(position(7, 0))).replay.unwrap().change.clone();
     assert_eq!(span(&change), (0, 300));
     assert!(change.items.len() <= KEYS_MAX);
     let bytes = change.items.len() * large.len();
     assert!(bytes <= BYTES_MAX, "a client refuses frames of 4 MiB, and would come back for this one for ever: {bytes}");
     assert_eq!(change.scopes, [scope("s:a:")]);
+}
+
+#[test]
+fn who_comes_back_from_the_same_place_shares_one_replay_until_something_is_committed() {
+    let hub = hub(10);
+    hub.publish(&commit(1, &[("s:a:1", Body::Changed), ("s:a:b:1", Body::Changed)]));
+    hub.publish(&commit(2, &[("s:a:2", Body::Changed)]));
+    // Those who stay keep the scopes followed.
+    let (_stays, _too) = (Reader::new(90).follow(&hub, "s:a:", None), Reader::new(91).follow(&hub, "s:a:b:", None));
+    let back = |scope: &str, since| Reader::new(1).follow(&hub, scope, Some(position(7, since)));
+    let first = back("s:a:", 0).replay.unwrap();
+    assert!(Arc::ptr_eq(&first, &back("s:a:", 0).replay.unwrap()), "its bytes are made once");
+    for (scope, since, expected) in [("s:a:", 1, vec!["s:a:2"]), ("s:a:b:", 0, vec!["s:a:b:1"]), ("s:a:b:", 1, vec![])]
+    {
+        let begun = back(scope, since);
+        let replay = begun.replay.unwrap();
+        assert_eq!((names(&replay.change), replay.sid), (expected, begun.sid), "{scope} since {since}");
+    }
+    hub.publish(&commit(3, &[("s:a:3", Body::Changed)]));
+    assert_eq!(names(&back("s:a:", 0).replay.unwrap().change), ["s:a:1", "s:a:b:1", "s:a:2", "s:a:3"]);
+}
+
+#[test]
+fn a_scope_that_nobody_followed_meanwhile_is_replayed_under_its_new_number() {
+    let hub = hub(10);
+    hub.publish(&commit(1, &[("s:a:1", Body::Changed)]));
+    let first = Reader::new(1).follow(&hub, "s:a:", Some(position(7, 0)));
+    hub.unsubscribe(&scope("s:a:"), 1);
+    let again = Reader::new(2).follow(&hub, "s:a:", Some(position(7, 0)));
+    assert_ne!(first.sid, again.sid);
+    assert_eq!(again.replay.unwrap().sid, again.sid);
 }
 
 fn bodies() -> impl Strategy<Value = Body> {
@@ -134,11 +168,11 @@ proptest! {
                 continue;
             }
             prop_assert_eq!(begun.mode, Mode::Replayed, "since {} of {}", since, head);
-            let change = begun.replay.unwrap();
-            prop_assert_eq!(span(&change), (since, head));
+            let change = &begun.replay.unwrap().change;
+            prop_assert_eq!(span(change), (since, head));
             // What the state was told last may lie before `since`: nothing in between was of its scope.
             state.cursor.advance(begun.position.offset);
-            state.apply(epoch, &change);
+            state.apply(epoch, change);
             prop_assert_eq!(&state.known, &truth.known, "since {}", since);
         }
     }
@@ -186,5 +220,5 @@ fn an_epoch_that_ends_while_a_replay_waits_resets_behind_it_and_nothing_of_it_is
     assert!(matches!(&vouched, ServerFrame::Hb { subs, .. } if subs.len() == 1 && subs[0].1.to().get() == 3));
     // And who asks for the epoch before gets nothing of it.
     let begun = Reader::new(2).follow(&hub, "s:a:", Some(position(7, 3)));
-    assert_eq!((begun.mode, begun.position, begun.replay), (Mode::Reset, position(8, 3), None));
+    assert_eq!((begun.mode, begun.position, begun.replay.is_none()), (Mode::Reset, position(8, 3), true));
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use edge_server::outbox::Waiting;
-use edge_server::publish::Begun;
+use edge_server::publish::{Begun, Published};
 use edge_server::session::{Due, GET_KEYS_MAX, Request, Session, Timing, Violation};
 use edge_server::store::Partition;
 use wire::frame::SUBSCRIPTIONS_MAX;
@@ -131,7 +131,10 @@ fn heartbeats_come_at_their_interval_and_at_once_when_a_subscription_begins() {
     session.beat(&HashMap::new(), 2_100);
     assert_eq!(session.poll_timeout(), 4_100);
     let replay = change(3, 9, "s:a:1", Body::Gone);
-    let begins = [(Mode::Fresh, position(7, 9), None), (Mode::Replayed, position(7, 3), Some(replay))];
+    let begins = [
+        (Mode::Fresh, position(7, 9), None),
+        (Mode::Replayed, position(7, 3), Some(Arc::new(Published::new(5, scope("s:a:"), replay)))),
+    ];
     for (now_ms, (mode, at, replay)) in (2_200..).zip(begins) {
         session.begun(1, scope("s:a:"), Begun { sid: 5, partition: Partition(0), position: at, mode, replay }, now_ms);
         assert_eq!(session.wake(now_ms), Due::Heartbeat, "{mode:?}: the answer vouches for nothing");

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "every function here is a test's own")]
 
 mod golden;
+mod head;
 mod hostile;
 mod limits;
 #[cfg(feature = "json")]

@@ -10,7 +10,7 @@ export interface Horizon {
   superseded: number;
   unknown: number;
   violations: number;
-  /** The consistent share of `consistent` and `violations`, 0 to 1; null before the first. */
+  /** The share of all but the unknown that read nothing older than announced, 0 to 1; null before the first. */
   consistency: number | null;
 }
 
@@ -34,6 +34,11 @@ export class Audit {
       // The server is away: what it found before is still true of then.
     }
   }
+}
+
+/** How many of which something can be said. */
+export function judged({ consistent, superseded, violations }: Horizon): number {
+  return consistent + superseded + violations;
 }
 
 /** The consistent share as a percentage: rounded down, because one violation of many is not 100 %. */

@@ -23,8 +23,8 @@ export interface FollowEvents {
   gone(category: Category, key: string): void;
   /** A scope was loaded whole: these keys have a value, and no others do. Each was or will be given to `read`. */
   only(followed: Followed, keys: ReadonlySet<string>): void;
-  /** So many keys were announced as changed or gone. */
-  announced(keys: number): void;
+  /** So many keys were announced as changed or gone; the oldest of the values that came was observed then. */
+  announced(category: Category, keys: number, observedAt: number | undefined): void;
   /** A scope's load began, ended or failed. */
   load(followed: Followed, state: LoadState): void;
 }
@@ -114,7 +114,8 @@ export class Follower {
 
   #change(flow: ScopeFlow, change: ChangeEvent): void {
     const { category } = flow.followed;
-    this.#events.announced(change.values.length + change.changed.length + change.gone.length);
+    const keys = change.values.length + change.changed.length + change.gone.length;
+    this.#events.announced(category, keys, change.observedAt);
     for (const key of change.values) {
       this.#settle(key);
       this.#events.read(category, key);

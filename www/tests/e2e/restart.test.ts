@@ -1,11 +1,9 @@
 /** P3 and P4 in a real browser: the server dies, or only the connection; the page ends equal to the server. */
 
-import { connect, createServer, type Server, type Socket } from "node:net";
-
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { BOARD_SCOPES, board, differences, launch, until } from "../../e2e/browser.mjs";
-import { freePort, polling, type Running, start, startEdge, stopAll } from "./servers.js";
+import { freePort, polling, proxy, type Running, start, startEdge, stopAll } from "./servers.js";
 
 let browser: Browser;
 
@@ -72,32 +70,6 @@ it.each(["SIGKILL", "SIGTERM"] as const)("after %s with changes under way the pa
   await page.close();
   await Promise.all([edge.stop(), upstream.stop()]);
 });
-
-/** Passes connections on, and can cut them all. */
-function proxy(target: string): Promise<{ url: string; cut(): void; close(): void }> {
-  const { hostname, port } = new URL(target);
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((near) => {
-    const far = connect(Number(port), hostname);
-    for (const [from, to] of [[near, far], [far, near]] as const) {
-      sockets.add(from);
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        sockets.delete(from);
-        to.destroy();
-      });
-    }
-  });
-  const cut = () => sockets.forEach((socket) => socket.destroy());
-  return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      if (typeof address !== "object" || address === null) throw new Error("no port");
-      resolve({ url: `http://127.0.0.1:${address.port}`, cut, close: () => (cut(), server.close()) });
-    });
-  });
-}
 
 it("after a cut connection the page resumes where it was, without a reset", async () => {
   const upstream = await start("upstream", ["--tick-ms", "0", "--seed", "9"]);

@@ -1,7 +1,7 @@
 /** The real server and the simulated upstream, as processes of a test's own on free ports. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -77,4 +77,44 @@ export function polling(upstream: Running): Record<string, string> {
     "sources.prizepicks.base_url": upstream.url,
     "sources.prizepicks.poll_ms": "200",
   };
+}
+
+export interface Proxy {
+  url: string;
+  cut(): void;
+  /** Whether it cuts all that comes, too. */
+  block(is: boolean): void;
+  close(): void;
+}
+
+/** Passes connections on, and can cut them all. */
+export function proxy(target: string): Promise<Proxy> {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let isBlocked = false;
+  const server: Server = createServer((near) => {
+    if (isBlocked) return near.destroy();
+    const far = connect(Number(port), hostname);
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  const block = (is: boolean) => {
+    isBlocked = is;
+    if (is) cut();
+  };
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      if (typeof address !== "object" || address === null) throw new Error("no port");
+      resolve({ url: `http://127.0.0.1:${address.port}`, cut, block, close: () => (cut(), server.close()) });
+    });
+  });
 }

@@ -42,7 +42,7 @@ function following() {
     () => 1,
   );
   const change = (part: Partial<ChangeEvent>) =>
-    listener({ scope: SCOPE, values: [], changed: [], gone: [], purged: false, ...part });
+    listener({ scope: SCOPE, values: [], changed: [], gone: [], purged: false, observedAt: undefined, ...part });
   let begun = false;
   void follower.start().then(() => (begun = true));
   const settle = () => vi.advanceTimersByTimeAsync(0);

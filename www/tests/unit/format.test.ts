@@ -32,3 +32,7 @@ test("a start names its day unless it is today", () => {
   expect(format.start(now + 20 * 86_400_000, now)).toMatch(/Sep/);
   expect(format.start(Number.NaN, now)).toBe("");
 });
+
+test("short times keep a tenth, and are never less than nothing", () => {
+  expect([-0.4, 0.04, 9.94, 10.4, 1_234.5].map(format.milliseconds)).toEqual(["0.0 ms", "0.0 ms", "9.9 ms", "10 ms", "1235 ms"]);
+});
