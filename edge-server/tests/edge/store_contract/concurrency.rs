@@ -12,7 +12,8 @@ const COMMITTERS: usize = 8;
 const COMMITS: usize = 100;
 
 pub(super) async fn eight_committers_are_announced_in_order_and_whole(open: impl AsyncFn(Options) -> Opened) {
-    let opened = open(Options { announcements: 4, ..DEFAULTS }).await;
+    // A log that holds them all: a store that follows one may fall behind by as many as do not fit into the channel.
+    let opened = open(Options { announcements: 4, log_commits: COMMITTERS * COMMITS, ..DEFAULTS }).await;
     let mut committers = JoinSet::new();
     for committer in 0..COMMITTERS {
         let store = opened.store.clone();
