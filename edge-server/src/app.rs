@@ -179,11 +179,15 @@ impl Edge {
         for key in keys {
             by_partition.entry(layout.of_key(key)).or_default().push(key.clone());
         }
-        let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
-        for (partition, keys) in by_partition {
+        // At a time: across a network the partitions' reads are under way together.
+        let reads = by_partition.into_iter().map(async |(partition, keys)| {
             self.reach(partition, min).await?;
             let now_ms = self.now_ms();
             let read = self.store.read(partition, &keys, now_ms).await?;
+            Ok::<_, ReadError>((keys, read, now_ms))
+        });
+        let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
+        for (keys, read, now_ms) in futures_util::future::try_join_all(reads).await? {
             for (key, value) in keys.into_iter().zip(read.values) {
                 found.insert(key.clone(), found_of(key, read.position, value, now_ms));
             }

@@ -507,9 +507,11 @@ async fn ready(State(edge): Shared) -> Answer {
 
 async fn detailed(State(edge): Shared) -> Answer {
     let mut partitions = Vec::new();
-    for partition in edge.store().layout().partitions() {
+    let heads =
+        edge.store().layout().partitions().map(async |partition| (partition, edge.store().head(partition).await));
+    for (partition, head) in futures_util::future::join_all(heads).await {
         // A store that does not answer is told of too: its last word is then missing.
-        let (store, hub) = (edge.store().head(partition).await.ok(), edge.hub().head(partition));
+        let (store, hub) = (head.ok(), edge.hub().head(partition));
         if store.is_none_or(|head| head.offset.get() > 0) {
             partitions.push(json!({
                 "partition": partition.0,

@@ -13,6 +13,7 @@ use crate::peer::Peer;
 use crate::redis_server::{RedisServer, is_there};
 use crate::server::{Server, start};
 use crate::soon;
+use crate::upstream::{Reply, row, row_key, upstream};
 
 fn namespace() -> String {
     RedisServer::shared().settings().namespace
@@ -118,6 +119,46 @@ async fn while_redis_is_away_nothing_is_vouched_for_and_afterwards_all_begin_ane
     soon("the server to be ready", ready).await;
     let health = server.get("/health/detailed").await.json();
     assert_eq!(health["store"]["components"]["redis"]["state"], "ok", "{health}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_sources_say_while_redis_is_away_is_committed_when_it_is_back() {
+    if !is_there() {
+        return;
+    }
+    let mut redis = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let mut upstream = upstream(Reply::document(&[row("1", 1.5), row("2", 2.5)])).await;
+    let mut settings = upstream.settings();
+    settings
+        .extend([("store.url", redis.url().as_str()), ("store.timeout_ms", "50")].map(|(k, v)| (k.into(), v.into())));
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let server = start(&settings).await;
+    let ids = async |ids: &[&str]| {
+        let keys: Vec<String> = ids.iter().map(|id| row_key(id)).collect();
+        let there = async {
+            loop {
+                let scan = server.get("/v1/entries?scope=sport:nba:").await;
+                if scan.status == 200 {
+                    let items = scan.json()["items"].as_array().unwrap().clone();
+                    let found: Vec<&str> = items.iter().map(|item| item["key"].as_str().unwrap()).collect();
+                    if found == keys {
+                        return items;
+                    }
+                }
+            }
+        };
+        soon("the values that the upstream named", there).await
+    };
+    ids(&["1", "2"]).await;
+    redis.kill();
+    // A value changes twice, one is gone and one is new; each is said once.
+    upstream.answer(Reply::document(&[row("1", 7.5), row("3", 3.5)]));
+    upstream.asked(5).await;
+    upstream.answer(Reply::document(&[row("1", 8.5), row("3", 3.5)]));
+    upstream.asked(5).await;
+    redis.run();
+    let newest = async { while ids(&["1", "3"]).await[0]["value"]["line"] != 8.5 {} };
+    soon("the newest value", newest).await;
 }
 
 /// Why a server does not start.
