@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::config::{AuditConfig, Config, PrefetchConfig};
 use crate::fetch::{BaseUrl, Fetcher};
 use crate::found::{found_of, has_reached};
-use crate::health::Health;
+use crate::health::{Components, Health};
 use crate::http;
 use crate::pipeline::{self, Polled};
 use crate::prefetch::{self, Census, Model, Prefetch, Reader};
@@ -34,11 +34,9 @@ use crate::session::Timing;
 use crate::source::{Record, Source};
 use crate::sources::mlb::Mlb;
 use crate::sources::prizepicks::PrizePicks;
-use crate::store::embedded::{Embedded, Limits};
-use crate::store::{Batch, Commit, Committed, Layout, Partition, Store, StoreError};
+use crate::store::open::{self, Announced, Opened};
+use crate::store::{Announcement, Batch, Commit, Committed, Partition, Store, StoreError};
 
-/// Announcements that may wait for the hub.
-const ANNOUNCEMENTS: usize = 1_024;
 /// Published commits that may wait for the auditor. It misses those over that, and knows that it did.
 const AUDITED: usize = 256;
 /// Records that may wait between validation and batching.
@@ -58,11 +56,15 @@ const REACH: Duration = Duration::from_millis(50);
 /// What requests and connections share.
 pub struct Edge {
     store: Arc<dyn Store>,
+    /// What the store is, in a word.
+    pub store_kind: &'static str,
     hub: Hub,
     config: Config,
     access: Access,
     /// How the sources are.
     pub health: Health,
+    /// How the parts are that the server depends on.
+    pub components: Arc<Components>,
     /// What is read next; none when it is off.
     prefetch: Option<Mutex<Prefetch>>,
     /// What reads say of what was announced; none when it is off.
@@ -177,11 +179,15 @@ impl Edge {
         for key in keys {
             by_partition.entry(layout.of_key(key)).or_default().push(key.clone());
         }
-        let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
-        for (partition, keys) in by_partition {
+        // At a time: across a network the partitions' reads are under way together.
+        let reads = by_partition.into_iter().map(async |(partition, keys)| {
             self.reach(partition, min).await?;
             let now_ms = self.now_ms();
             let read = self.store.read(partition, &keys, now_ms).await?;
+            Ok::<_, ReadError>((keys, read, now_ms))
+        });
+        let mut found: HashMap<Key, Found> = HashMap::with_capacity(keys.len());
+        for (keys, read, now_ms) in futures_util::future::try_join_all(reads).await? {
             for (key, value) in keys.into_iter().zip(read.values) {
                 found.insert(key.clone(), found_of(key, read.position, value, now_ms));
             }
@@ -292,11 +298,8 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
-    let layout = Layout::new(config.store.partitions);
-    let limits = Limits { log_commits: config.store.log_commits, push_max_bytes: config.store.push_max_bytes };
-    let (announce, announced) = mpsc::channel(ANNOUNCEMENTS);
-    let store = Arc::new(Embedded::new(layout, limits, || fastrand::u64(..), announce));
-    run_on(store, announced, listener, config, shutdown).await
+    let opened = open::open(&config.store).await?;
+    run_opened(opened, listener, config, shutdown).await
 }
 
 /// Runs a server on a store of the caller's, which announces its commits there.
@@ -310,18 +313,29 @@ pub async fn run_on(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
+    run_opened(open::with(store, announced).await?, listener, config, shutdown).await
+}
+
+async fn run_opened(
+    opened: Opened,
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), String> {
     crate::metrics::recorder();
-    let layout = store.layout();
+    let Opened { store, kind, tails, announced, components } = opened;
     let address = listener.local_addr().map_err(|error| format!("the listener has no address: {error}"))?;
-    let mut heads = Vec::new();
-    for partition in layout.partitions() {
-        heads.push(store.head(partition).await.map_err(|error| error.to_string())?);
-    }
+    let heads = tails.iter().map(|tail| tail.from).collect();
+    let hub = Hub::new(store.layout(), heads, config.store.log_commits, 0);
+    // Whoever followed another server on this store goes on here.
+    tails.iter().flat_map(|tail| &tail.commits).for_each(|commit| hub.publish(commit));
     let edge = Arc::new(Edge {
         access: Access::new(&config.read_secrets, &config.write_token),
-        hub: Hub::new(layout, heads, config.store.log_commits, 0),
+        hub,
+        store_kind: kind,
         store,
         health: Health::default(),
+        components,
         prefetch: prefetch_of(&config.prefetch, fastrand::u64(..)),
         auditor: auditor_of(&config.audit, fastrand::u64(..)),
         started: Instant::now(),
@@ -397,13 +411,18 @@ pub(crate) async fn raised(flag: &mut watch::Receiver<bool>) {
 }
 
 /// Announcements to the hub, in order, and to the auditor behind it, who is not waited for: it sees a hole and knows.
-async fn publish(edge: Arc<Edge>, mut announced: mpsc::Receiver<Arc<Commit>>, show: mpsc::Sender<Arc<Commit>>) {
-    while let Some(commit) = announced.recv().await {
-        edge.hub.publish(&commit);
-        if edge.auditor.is_some() {
-            let _missed = show.try_send(commit);
+async fn publish(edge: Arc<Edge>, mut announced: Announced, show: mpsc::Sender<Arc<Commit>>) {
+    while let Some(announcement) = announced.next().await {
+        match announcement {
+            Announcement::Commit(commit) => {
+                edge.hub.publish(&commit);
+                if edge.auditor.is_some() {
+                    let _missed = show.try_send(commit);
+                }
+                metrics::counter!("edge_published_total").increment(1);
+            }
+            Announcement::Lost(partition, position) => edge.hub.lose(partition, position),
         }
-        metrics::counter!("edge_published_total").increment(1);
     }
 }
 
@@ -431,9 +450,13 @@ async fn probe(edge: Arc<Edge>) {
         if let Err(error) = edge.store.expire(edge.now_ms()).await {
             tracing::warn!(%error, "ended values could not be removed");
         }
-        for partition in edge.store.layout().partitions() {
-            if let Ok(head) = edge.store.head(partition).await {
-                edge.hub.confirm(partition, head, edge.clock_ms());
+        // What is read across a network was true when it was asked for, not when it came.
+        let asked_at = edge.clock_ms();
+        let heads =
+            edge.store.layout().partitions().map(async |partition| (partition, edge.store.head(partition).await));
+        for (partition, head) in futures_util::future::join_all(heads).await {
+            if let Ok(head) = head {
+                edge.hub.confirm(partition, head, asked_at);
             }
         }
     }

@@ -50,10 +50,18 @@ pub struct Config {
     pub sources: SourcesConfig,
 }
 
-/// `[store]`: the embedded store.
+/// `[store]`: where values are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
+    /// `store.url`: `redis://[user:password@]host[:port][/database]`; empty keeps everything in this process.
+    pub url: String,
+    /// `store.namespace`: what the names of all keys in Redis begin with; servers of one name share their values.
+    pub namespace: String,
+    /// `store.timeout_ms`: how long one answer of Redis may take, in milliseconds; a commit is tried for five times that.
+    pub timeout_ms: u64,
+    /// `store.connections`: connections to Redis for commits and reads, 1 to 64; one more follows.
+    pub connections: usize,
     /// `store.partitions`: ordering units; roots are spread over them.
     pub partitions: u16,
     /// `store.log_commits`: commits a partition keeps for those who resume.
@@ -164,7 +172,15 @@ impl Default for Config {
 
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
-        StoreConfig { partitions: 16, log_commits: 4_096, push_max_bytes: 1_024 }
+        StoreConfig {
+            url: String::new(),
+            namespace: "edge".into(),
+            timeout_ms: 1_000,
+            connections: 2,
+            partitions: 16,
+            log_commits: 4_096,
+            push_max_bytes: 1_024,
+        }
     }
 }
 
@@ -280,6 +296,19 @@ impl Config {
         )?;
         let StreamConfig { hb_ms, lease_ms } = self.stream;
         refuse(self.store.partitions == 0, "store.partitions: at least 1 is needed".into())?;
+        refuse(
+            !self.store.namespace.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+                || self.store.namespace.is_empty(),
+            format!("store.namespace: letters, digits, `-`, `_` and `.`, not `{}`", self.store.namespace),
+        )?;
+        refuse(
+            !(50..=60_000).contains(&self.store.timeout_ms),
+            format!("store.timeout_ms: 50 to 60000 milliseconds, not {}", self.store.timeout_ms),
+        )?;
+        refuse(
+            !(1..=64).contains(&self.store.connections),
+            format!("store.connections: 1 to 64, not {}", self.store.connections),
+        )?;
         refuse(
             !(1..=50).contains(&self.batch.items),
             format!("batch.items: 1 to 50 records make a commit, not {}", self.batch.items),

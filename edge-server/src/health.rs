@@ -110,6 +110,55 @@ impl Health {
     }
 }
 
+/// A part that the server depends on, as `/health/detailed` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Component {
+    /// `ok` or `failing`.
+    pub state: &'static str,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// What was wrong last.
+    pub last_error: Option<String>,
+}
+
+/// Every part's state.
+#[derive(Debug, Default)]
+pub struct Components {
+    parts: Mutex<BTreeMap<&'static str, Component>>,
+}
+
+impl Components {
+    /// A copy of what is known.
+    pub fn all(&self) -> BTreeMap<&'static str, Component> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A part did what it was asked.
+    pub fn ok(&self, part: &'static str, now: Timestamp) {
+        self.turn(part, "ok", None, now);
+    }
+
+    /// A part did not.
+    pub fn failing(&self, part: &'static str, error: &str, now: Timestamp) {
+        self.turn(part, "failing", Some(error), now);
+    }
+
+    fn turn(&self, part: &'static str, state: &'static str, error: Option<&str>, now: Timestamp) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let component = parts.entry(part).or_insert(Component { state, since: now, last_error: None });
+        if component.state != state {
+            (component.state, component.since) = (state, now);
+            match error {
+                Some(error) => tracing::warn!(part, error, "a part fails"),
+                None => tracing::info!(part, "a part works again"),
+            }
+        }
+        if let Some(error) = error {
+            component.last_error = Some(error.to_owned());
+        }
+    }
+}
+
 impl SourceHealth {
     fn turn(&mut self, state: &'static str, now: Timestamp) {
         if self.state != state {

@@ -507,12 +507,15 @@ async fn ready(State(edge): Shared) -> Answer {
 
 async fn detailed(State(edge): Shared) -> Answer {
     let mut partitions = Vec::new();
-    for partition in edge.store().layout().partitions() {
-        let (store, hub) = (edge.store().head(partition).await?, edge.hub().head(partition));
-        if store.offset.get() > 0 {
+    let heads =
+        edge.store().layout().partitions().map(async |partition| (partition, edge.store().head(partition).await));
+    for (partition, head) in futures_util::future::join_all(heads).await {
+        // A store that does not answer is told of too: its last word is then missing.
+        let (store, hub) = (head.ok(), edge.hub().head(partition));
+        if store.is_none_or(|head| head.offset.get() > 0) {
             partitions.push(json!({
                 "partition": partition.0,
-                "head": store.to_string(),
+                "head": store.map(|head| head.to_string()),
                 "published": hub.to_string(),
                 "confirmed": edge.hub().is_confirmed(partition, edge.clock_ms()),
             }));
@@ -523,7 +526,7 @@ async fn detailed(State(edge): Shared) -> Answer {
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": edge.started_at,
         "uptime_ms": edge.clock_ms(),
-        "store": { "kind": "embedded", "partitions": partitions },
+        "store": { "kind": edge.store_kind, "components": edge.components.all(), "partitions": partitions },
         "stream": { "hb_ms": edge.timing().hb_ms, "lease_ms": edge.timing().lease_ms },
         "audit": edge.audit(|auditor| auditor.report().summary()),
         "sources": edge.health.sources(),

@@ -23,6 +23,13 @@ fn describe() {
     describe_histogram!("edge_upstream_seconds", "Time of an upstream's answer, by source");
     describe_counter!("edge_records_total", "Rows of upstream answers, by source and fate");
     describe_counter!("edge_rejects_total", "Rows refused, by source and reason");
+    describe_histogram!("edge_store_seconds", "Time of a call to a store across a network, by call, with its retries");
+    describe_counter!("edge_store_errors_total", "Calls to a store across a network that failed, by kind");
+    describe_counter!("edge_store_retries_total", "Calls to a store across a network that were made again");
+    describe_counter!("edge_follow_filled_total", "Commits that were read from the log, not heard on the channel");
+    describe_counter!("edge_follow_lost_total", "Times that a partition's log did not go on, and followers began anew");
+    describe_counter!("edge_follow_let_go_total", "Announcements without room, which are read from the log instead");
+    describe_counter!("edge_follow_resubscribed_total", "Times that the store's channel was subscribed to again");
     describe_counter!("edge_commits_total", "Commits, by result");
     describe_counter!("edge_writes_total", "Values written, by fate");
     describe_histogram!("edge_batch_items", "Values of a commit of the pipeline");

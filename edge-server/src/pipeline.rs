@@ -16,11 +16,13 @@ use crate::fetch::{FetchError, Fetcher};
 use crate::health::Tally;
 use crate::schedule::Queue;
 use crate::source::{Record, Request, Source};
-use crate::store::{Batch, Partition, Write};
+use crate::store::{Batch, Partition, StoreError, Write};
 use crate::validate::Validator;
 
 /// Requests to one source at a time.
 const CONCURRENCY: usize = 10;
+/// How often a batch is tried that the store does not take while the server ends.
+const LAST_TRIES: u32 = 3;
 /// The longest sleep of a loop that has nothing to do.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -152,13 +154,14 @@ pub async fn batch(edge: Arc<Edge>, limits: Limits, mut records: mpsc::Receiver<
     let waiting_max = edge.config().batch.waiting_max;
     let mut batcher = Batcher::new(edge.store().layout(), limits);
     let mut commits: JoinSet<Partition> = JoinSet::new();
+    let (closing, closed) = watch::channel(false);
     let mut open = true;
     let mut conflated = 0;
     while open || !batcher.is_idle() {
         let due = if open { batcher.take_due(edge.clock_ms()) } else { batcher.take_rest() };
         for (partition, writes) in due {
             metrics::histogram!("edge_batch_items").record(writes.len() as f64);
-            commits.spawn(commit(edge.clone(), partition, writes));
+            commits.spawn(commit(edge.clone(), partition, writes, closed.clone()));
         }
         metrics::gauge!("edge_waiting_records").set(batcher.waiting() as f64);
         metrics::counter!("edge_conflated_total").increment(batcher.conflated - conflated);
@@ -174,7 +177,10 @@ pub async fn batch(edge: Arc<Edge>, limits: Limits, mut records: mpsc::Receiver<
                         batcher.push(record, edge.clock_ms());
                     }
                 }
-                None => open = false,
+                None => {
+                    open = false;
+                    closing.send_replace(true);
+                }
             },
             Some(done) = commits.join_next() => match done {
                 Ok(partition) => batcher.done(partition),
@@ -185,17 +191,32 @@ pub async fn batch(edge: Arc<Edge>, limits: Limits, mut records: mpsc::Receiver<
     }
 }
 
-/// Commits a batch; a store that refuses is asked again, because what was accepted must not be lost.
-async fn commit(edge: Arc<Edge>, partition: Partition, writes: Vec<Write>) -> Partition {
+/// Commits a batch. A store that does not answer is asked again for as long as the server runs, because what was accepted
+/// must not be lost; meanwhile the partition's records wait, newer ones in the place of older ones, and a full batcher
+/// holds the sources back. At shutdown there is an end to it.
+async fn commit(
+    edge: Arc<Edge>,
+    partition: Partition,
+    writes: Vec<Write>,
+    closing: watch::Receiver<bool>,
+) -> Partition {
     let mut pause = Duration::from_millis(50);
-    for _ in 0..10 {
+    let mut left = LAST_TRIES;
+    while left > 0 {
         let batch = Batch { writes: writes.clone(), ..Batch::default() };
         match edge.commit(partition, batch).await {
             Ok(_) => return partition,
-            Err(error) => tracing::warn!(%error, partition = partition.0, "a commit was refused; trying again"),
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::warn!(%error, partition = partition.0, "a commit was not taken; trying again");
+            }
+            Err(error) => {
+                tracing::error!(%error, partition = partition.0, records = writes.len(), "a batch was refused");
+                return partition;
+            }
         }
+        left -= u32::from(*closing.borrow());
         sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+        pause = (pause * 2).min(Duration::from_secs(2));
     }
     tracing::error!(partition = partition.0, records = writes.len(), "a batch was given up");
     partition

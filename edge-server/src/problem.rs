@@ -82,7 +82,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
         match error {
             StoreError::Fenced { .. } => Problem::new(StatusCode::CONFLICT, "fenced off", error.to_string()),
-            StoreError::Closed => Problem::unavailable(error.to_string()),
+            StoreError::Closed | StoreError::Unavailable(_) => Problem::unavailable(error.to_string()),
         }
     }
 }

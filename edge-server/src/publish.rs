@@ -154,6 +154,11 @@ impl Hub {
         }
     }
 
+    /// The store cannot say what happened up to here: everybody begins anew at this position.
+    pub fn lose(&self, partition: Partition, position: Position) {
+        self.state(partition).reset(position);
+    }
+
     /// The store's head was read at `now_ms`: the partition is confirmed as of then once the hub has come as far. A head
     /// that is not reached within 3 s will not be: what was announced is lost, or the store has failed over and nothing was
     /// committed since. Nobody else will say so.

@@ -4,12 +4,17 @@
 //! in the order of their offsets. `tests/edge/store_contract.rs` holds the contract that every store passes.
 
 pub mod embedded;
+pub mod open;
+pub mod redis;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use wire::position::NUMBER_END;
 use wire::{Item, Key, Offset, Payload, Position, Scope, Tag};
+
+/// How long a removed key remembers when it was removed, in milliseconds.
+const TOMBSTONE_MS: i64 = 60 * 60 * 1000;
 
 /// The ordering unit of the server: one root lives in one partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +51,15 @@ impl Layout {
     pub fn of_scope(self, scope: &Scope) -> Partition {
         self.of_root(scope.root())
     }
+}
+
+/// What a store keeps, and what it announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Commits that a partition's log keeps for those who resume.
+    pub log_commits: usize,
+    /// Values up to so many bytes travel with their announcement; larger ones are fetched.
+    pub push_max_bytes: usize,
 }
 
 /// One value to write, or to remove.
@@ -162,6 +176,31 @@ pub struct Commit {
     pub tags: Vec<Tag>,
 }
 
+/// What a store tells of itself, a partition's in the order of their offsets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Announcement {
+    /// A commit, the one after what was announced before.
+    Commit(Arc<Commit>),
+    /// Commits may have been lost: whoever follows the partition begins anew at this position.
+    Lost(Partition, Position),
+}
+
+/// The newest commits of a partition, as its store holds them at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    /// The position before the first.
+    pub from: Position,
+    /// Every commit after it, without a hole.
+    pub commits: Vec<Arc<Commit>>,
+}
+
+impl Tail {
+    /// Where it ends, and announcements begin.
+    pub fn end(&self) -> Position {
+        self.commits.last().map_or(self.from, |commit| commit.position)
+    }
+}
+
 /// The log after a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resumed {
@@ -187,6 +226,9 @@ pub enum StoreError {
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
+    /// The store does not answer, or refuses for a reason of its own. Trying again later may help.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
 }
 
 /// What a store will answer.

@@ -16,7 +16,7 @@ use crate::workspace::{Profile, Workspace};
 use crate::{bars, build, demo, fanout, prerequisites, races, shell, size, wasm};
 
 /// Every bench.
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     Bench {
         name: "fanout",
         what: "10,000 followers of one server: memory, frames, latency, return; against nats-server",
@@ -54,6 +54,11 @@ const BENCHES: [Bench; 9] = [
         program: Program::OnDemo,
     },
     Bench { name: size::NAME, what: "the bytes that an application ships", program: Program::Size },
+    Bench {
+        name: "store",
+        what: "items a second committed to a redis-server of its own, against SETs and redis-benchmark on the same",
+        program: Program::OnRedis,
+    },
 ];
 
 struct Bench {
@@ -75,6 +80,8 @@ enum Program {
     OnDemo,
     /// A script as well, whose report is of verdicts and not of samples: it has a module of its own.
     Verdicts,
+    /// An example of edge-server, of the bench's name, which starts a redis-server.
+    OnRedis,
     /// An example of edge-server, which starts the servers itself, and measures several times by its own `--windows`.
     Fanout,
     /// Nothing is timed and there are no peers: it has a module of its own.
@@ -122,9 +129,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             size::run(&workspace, args.check)
         }
         Program::Verdicts => verdicts(&workspace, bench, args, &json),
-        Program::Script | Program::Example(_) | Program::OnDemo | Program::OnServer | Program::Fanout => {
-            samples(&workspace, bench, args, &json)
-        }
+        Program::Script
+        | Program::Example(_)
+        | Program::OnDemo
+        | Program::OnServer
+        | Program::OnRedis
+        | Program::Fanout => samples(&workspace, bench, args, &json),
     }
 }
 
@@ -185,6 +195,11 @@ fn measure(workspace: &Workspace, bench: &Bench, args: &Args, json: &Path) -> Re
             let (server, _upstream) = demo::start_generated(workspace, Profile::Dev)?;
             let runs = args.runs.to_string();
             report(script.args(["--runs", &runs]).env("EDGE_URL", &server.url).env("DAY", day))
+        }
+        Program::OnRedis => {
+            prerequisites::redis_server()?;
+            let cargo = ["run", "--release", "--package", "edge-server", "--example", bench.name, "--", "--runs"];
+            report(workspace.cargo(cargo).arg(args.runs.to_string()))
         }
         Program::OnServer => {
             build::server_alone(workspace)?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::redis::RedisServer;
 use crate::servers::Server;
 use crate::supervise::{self, Supervised};
 use crate::workspace::{Profile, Workspace};
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Serve the recordings of this folder instead of generated data
     #[arg(long, value_name = "DIR")]
     replay: Option<PathBuf>,
+    /// Keep the values in a redis-server of the demo's own instead of in the server
+    #[arg(long)]
+    redis: bool,
     /// Let a script check the page and end; its verdict is the one line on stdout
     #[arg(long)]
     check: bool,
@@ -48,9 +52,14 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// `--check --redis`, of generated data.
+    pub(crate) fn checking_on_redis() -> Self {
+        Self { redis: true, ..Self::checking(None) }
+    }
+
     /// `--check`, of generated data or of recordings.
     pub(crate) fn checking(replay: Option<PathBuf>) -> Self {
-        Self { replay, check: true, port: None, release: false, seed: 1 }
+        Self { replay, redis: false, check: true, port: None, release: false, seed: 1 }
     }
 }
 
@@ -64,17 +73,20 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         prerequisites::chromium()?;
     }
     build::everything(workspace, profile)?;
+    // Ended last: what waits at the end is still committed to it.
+    let redis = args.redis.then(|| RedisServer::start(&logs(workspace)?)).transpose()?;
+    let store = redis.as_ref().map(|redis| redis.url.as_str());
     let (server, upstream) =
-        start(workspace, profile, port, &upstream_args(recordings.as_deref(), args), args.replay.is_some())?;
+        start(workspace, profile, port, &upstream_args(recordings.as_deref(), args), args.replay.is_some(), store)?;
     if args.check {
         return check(workspace, &server, &upstream, args.replay.is_some());
     }
-    show(workspace, server, upstream)
+    show(workspace, server, upstream, redis.as_ref())
 }
 
 /// Starts the server on generated data, for a bench to read from. Both must have been built.
 pub(crate) fn start_generated(workspace: &Workspace, profile: Profile) -> Result<(Server, Server)> {
-    start(workspace, profile, 0, &upstream_args(None, &Args::checking(None)), false)
+    start(workspace, profile, 0, &upstream_args(None, &Args::checking(None)), false, None)
 }
 
 /// Starts the upstream, then the server that polls it.
@@ -84,25 +96,35 @@ fn start(
     port: u16,
     upstream_args: &[OsString],
     replays: bool,
+    store: Option<&str>,
 ) -> Result<(Server, Server)> {
-    let folder = workspace.target.join("demo");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let folder = logs(workspace)?;
     let upstream = Server::start("upstream", &workspace.upstream(profile), upstream_args, &folder)?;
     let config = folder.join("edge.toml");
-    fs::write(&config, edge_toml(port, &workspace.root.join("www/dist"), &upstream.url, replays))
+    fs::write(&config, edge_toml(port, &workspace.root.join("www/dist"), &upstream.url, replays, store))
         .with_context(|| format!("cannot write {}", config.display()))?;
     let server_args = ["--config".into(), config.into_os_string()];
     let server = Server::start("edge-server", &workspace.edge_server(profile), &server_args, &folder)?;
     Ok((server, upstream))
 }
 
+/// Where the servers' words and the configuration go.
+fn logs(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.target.join("demo");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
 /// Says where everything is and waits until it is interrupted or a server ends.
-fn show(workspace: &Workspace, server: Server, upstream: Server) -> Result<ExitCode> {
+fn show(workspace: &Workspace, server: Server, upstream: Server, redis: Option<&RedisServer>) -> Result<ExitCode> {
     let interrupts = supervise::interrupts()?;
     println!("\nThe page is at {}\n", server.url);
     println!("  {:<12} {}  (log: {})", server.name, server.url, workspace.shown(&server.log));
     println!("  {:<12} {}  (log: {})", upstream.name, upstream.url, workspace.shown(&upstream.log));
-    println!("\nCtrl-C stops both.");
+    if let Some(redis) = redis {
+        println!("  {:<12} {}  (log: {})", "redis-server", redis.url, workspace.shown(&redis.log));
+    }
+    println!("\nCtrl-C stops them.");
     let mut servers = [server, upstream];
     loop {
         if interrupts.recv_timeout(Duration::from_millis(200)) != Err(RecvTimeoutError::Timeout) {
@@ -193,9 +215,10 @@ fn upstream_args(recordings: Option<&Path>, args: &Args) -> Vec<OsString> {
     list
 }
 
-fn edge_toml(port: u16, www: &Path, upstream: &str, replays: bool) -> String {
+fn edge_toml(port: u16, www: &Path, upstream: &str, replays: bool, store: Option<&str>) -> String {
     // The recordings hold league 7 alone.
     let leagues = if replays { "[7]" } else { "[2, 7]" };
+    let store = store.map(|url| format!("[store]\nurl = \"{url}\"\n\n")).unwrap_or_default();
     // A JSON string is a TOML string.
     let www = serde_json::Value::from(www.to_string_lossy());
     format!(
@@ -203,7 +226,7 @@ fn edge_toml(port: u16, www: &Path, upstream: &str, replays: bool) -> String {
 listen = \"127.0.0.1:{port}\"
 www = {www}
 
-[sources.mlb]
+{store}[sources.mlb]
 enabled = true
 base_url = \"{upstream}\"
 poll_ms = 1000
@@ -223,10 +246,17 @@ mod tests {
 
     #[test]
     fn the_servers_configuration_points_at_the_page_and_the_simulator() {
-        let text = edge_toml(8080, Path::new("/a \"quoted\" place/dist"), "http://127.0.0.1:9", false);
+        let text = edge_toml(
+            8080,
+            Path::new("/a \"quoted\" place/dist"),
+            "http://127.0.0.1:9",
+            false,
+            Some("redis://127.0.0.1:7"),
+        );
         let table: toml::Table = text.parse().expect("valid TOML");
         assert_eq!(table["listen"].as_str(), Some("127.0.0.1:8080"));
         assert_eq!(table["www"].as_str(), Some("/a \"quoted\" place/dist"));
+        assert_eq!(table["store"]["url"].as_str(), Some("redis://127.0.0.1:7"));
         for source in ["mlb", "prizepicks"] {
             let source = &table["sources"][source];
             assert_eq!(source["enabled"].as_bool(), Some(true));
@@ -238,7 +268,7 @@ mod tests {
 
     #[test]
     fn recordings_hold_one_league() {
-        let text = edge_toml(0, Path::new("/dist"), "http://127.0.0.1:9", true);
+        let text = edge_toml(0, Path::new("/dist"), "http://127.0.0.1:9", true, None);
         let table: toml::Table = text.parse().expect("valid TOML");
         assert_eq!(table["sources"]["prizepicks"]["leagues"], toml::Value::from(vec![7]));
     }

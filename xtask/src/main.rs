@@ -13,6 +13,7 @@ mod model;
 mod mutants;
 mod prerequisites;
 mod races;
+mod redis;
 mod servers;
 mod shell;
 mod sim;

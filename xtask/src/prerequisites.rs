@@ -17,6 +17,9 @@ const NODE_MAJOR: u32 = 20;
 /// Where Linux distributions put the browser.
 const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
+/// Where Linux distributions put the server that the tests of the Redis store start.
+const REDIS_SERVER: &str = "/usr/bin/redis-server";
+
 /// Makes sure that rustc can build for the browser, by rustup where it cannot.
 pub(crate) fn wasm_target() -> Result<()> {
     let library = shell::read(Command::new("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]))?;
@@ -62,6 +65,24 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     shell::run(apt_get().arg("update"))?;
     shell::run(apt_get().args(["install", "-y", "chromium"]))?;
     find_chromium()?.with_context(|| format!("apt-get installed chromium, and still none was found: {advice}"))
+}
+
+/// The server of the Redis store's tests, installed by apt when it is missing and this is root.
+pub(crate) fn redis_server() -> Result<PathBuf> {
+    let program = PathBuf::from(REDIS_SERVER);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let advice = "install it (on Debian: apt-get install redis-server)";
+    if !can_install() {
+        bail!("{REDIS_SERVER} is missing: {advice}");
+    }
+    shell::run(apt_get().arg("update"))?;
+    shell::run(apt_get().args(["install", "-y", "--no-install-recommends", "redis-server"]))?;
+    if !program.is_file() {
+        bail!("apt-get installed redis-server, and still {REDIS_SERVER} is missing: {advice}");
+    }
+    Ok(program)
 }
 
 /// The peer of the fan-out bench, installed by apt when it is missing and this is root: Debian's package.

@@ -37,8 +37,12 @@ enum Outcome {
 }
 
 /// In the order they run.
-const STEPS: [Step; 16] = [
-    Step { name: "prerequisites", what: "wasm target, Node.js and Chromium; installs what it can", run: prerequisites },
+const STEPS: [Step; 17] = [
+    Step {
+        name: "prerequisites",
+        what: "wasm target, Node.js, Chromium, Redis; installs what it can",
+        run: prerequisites,
+    },
     Step { name: "format", what: "cargo fmt --check", run: format },
     Step { name: "clippy", what: "clippy for this machine, warnings denied", run: clippy },
     Step { name: "clippy-wasm", what: "clippy of cache-wasm and its relay for the browser", run: clippy_wasm },
@@ -57,6 +61,7 @@ const STEPS: [Step; 16] = [
     Step { name: "server", what: "build the server and the simulated upstream", run: server },
     Step { name: "www-test", what: "tests of the page, in Chromium too", run: www_test },
     Step { name: "demo", what: "cargo xtask demo --check", run: demo_check },
+    Step { name: "demo-redis", what: "cargo xtask demo --check --redis", run: demo_redis_check },
     Step { name: "replay", what: "cargo xtask demo --check --replay ../shared/fixtures", run: replay_check },
 ];
 
@@ -118,6 +123,7 @@ fn prerequisites(_: &Workspace) -> Result<Outcome> {
     prerequisites::wasm_target()?;
     prerequisites::node()?;
     prerequisites::chromium()?;
+    prerequisites::redis_server()?;
     Ok(Outcome::Passed)
 }
 
@@ -188,6 +194,10 @@ fn npm_test(workspace: &Workspace, package: &str) -> Result<Outcome> {
 
 fn demo_check(workspace: &Workspace) -> Result<Outcome> {
     check(workspace, &demo::Args::checking(None))
+}
+
+fn demo_redis_check(workspace: &Workspace) -> Result<Outcome> {
+    check(workspace, &demo::Args::checking_on_redis())
 }
 
 fn replay_check(workspace: &Workspace) -> Result<Outcome> {

@@ -14,22 +14,11 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use wire::{Body, Epoch, Item, Key, Offset, Position, Scope, Tag};
 
+pub use super::Limits;
 use super::{
     AsOf, Batch, Commit, Committed, Fate, Layout, Partition, Pending, Producer, Resumed, Store, StoreError, Stored,
-    Write,
+    TOMBSTONE_MS, Write,
 };
-
-/// How long a removed key remembers when it was removed, in milliseconds.
-const TOMBSTONE_MS: i64 = 60 * 60 * 1000;
-
-/// The store's limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Commits that a partition's log keeps for those who resume.
-    pub log_commits: usize,
-    /// Values up to so many bytes travel with their announcement; larger ones are fetched.
-    pub push_max_bytes: usize,
-}
 
 /// The store.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use wire::{Body, ClientFrame, Codec, Key, Position, ServerFrame, Verdict};
+use wire::{Body, ClientFrame, Codec, Key, Mode, Position, ServerFrame, Verdict};
 
 use crate::commits::{key, payload};
 use crate::mirror::{Known, Mirror};
@@ -19,13 +19,23 @@ const WRITES: usize = 100;
 const KEYS: usize = 40;
 
 /// Follows until it has processed the position that the writers ended at, through frames or a heartbeat. Every third
-/// client leaves now and then, and comes back where it was.
-async fn converge(server: Arc<Server>, number: usize, mut end: watch::Receiver<Option<Position>>) -> Mirror {
+/// client leaves now and then, and comes back where it was: to the next server, where there are several on one store.
+pub(crate) async fn converge(
+    servers: Vec<Arc<Server>>,
+    number: usize,
+    mut end: watch::Receiver<Option<Position>>,
+) -> Mirror {
     let mut mirror: Option<Mirror> = None;
-    loop {
+    for visit in number.. {
+        let server = &servers[visit % servers.len()];
         let mut peer = Peer::welcomed(server.address, Codec::ALL[number % 2]).await;
         let since = mirror.as_ref().map(|mirror| mirror.cursor.position());
         let followed = peer.follow("sport:mlb:", since).await;
+        if followed.mode == Mode::Reset && since.is_some_and(|since| since.offset > followed.position.offset) {
+            // This server has not come as far as the other one had: R5.
+            peer.leave().await;
+            continue;
+        }
         let mirror = mirror.get_or_insert_with(|| Mirror::at(followed.position));
         assert_eq!(mirror.cursor.position(), followed.position, "{followed:?}");
         let epoch = followed.position.epoch;
@@ -53,9 +63,10 @@ async fn converge(server: Arc<Server>, number: usize, mut end: watch::Receiver<O
             }
         }
     }
+    unreachable!("there are visits without end")
 }
 
-async fn write(server: Arc<Server>, writer: usize) {
+pub(crate) async fn write(server: Arc<Server>, writer: usize) {
     for number in 0..WRITES {
         let key = format!("sport:mlb:{}", (number * (writer + 3) + writer) % KEYS);
         let text = format!("\"{writer}:{number}\"");
@@ -77,14 +88,20 @@ async fn write(server: Arc<Server>, writer: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_clients_end_with_what_the_store_has() {
     let server = Arc::new(start(&[("stream.hb_ms", "100")]).await);
+    all_end_with_what_the_store_has(vec![server]).await;
+}
+
+/// Clients and writers are spread over the servers.
+pub(crate) async fn all_end_with_what_the_store_has(servers: Vec<Arc<Server>>) {
+    let server = servers[0].clone();
     let (ended, end) = watch::channel(None);
     let mut clients = JoinSet::new();
     // Every key is told to those who follow from the first offset on.
     for number in 0..CLIENTS {
-        clients.spawn(converge(server.clone(), number, end.clone()));
+        clients.spawn(converge(servers.clone(), number, end.clone()));
     }
     let mut writers = JoinSet::new();
-    (0..WRITERS).for_each(|writer| drop(writers.spawn(write(server.clone(), writer))));
+    (0..WRITERS).for_each(|writer| drop(writers.spawn(write(servers[writer % servers.len()].clone(), writer))));
     while let Some(done) = writers.join_next().await {
         done.unwrap();
     }

@@ -8,6 +8,8 @@
 mod commits;
 mod mirror;
 mod peer;
+mod proxy;
+mod redis_server;
 mod server;
 mod upstream;
 
@@ -36,6 +38,9 @@ mod stream_faults;
 mod tokens;
 mod versions;
 mod ws_conformance;
+
+mod redis_edges;
+mod redis_faults;
 
 mod pipeline;
 mod process;

@@ -1,8 +1,6 @@
 //! Many at once.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::task::Poll;
 
 use tokio::task::JoinSet;
 use wire::Body;
@@ -14,7 +12,8 @@ const COMMITTERS: usize = 8;
 const COMMITS: usize = 100;
 
 pub(super) async fn eight_committers_are_announced_in_order_and_whole(open: impl AsyncFn(Options) -> Opened) {
-    let opened = open(Options { announcements: 4, ..DEFAULTS }).await;
+    // A log that holds them all: a store that follows one may fall behind by as many as do not fit into the channel.
+    let opened = open(Options { announcements: 4, log_commits: COMMITTERS * COMMITS, ..DEFAULTS }).await;
     let mut committers = JoinSet::new();
     for committer in 0..COMMITTERS {
         let store = opened.store.clone();
@@ -45,7 +44,7 @@ pub(super) async fn eight_committers_are_announced_in_order_and_whole(open: impl
     while let Some(done) = committers.join_next().await {
         done.unwrap();
     }
-    assert!(announced.try_recv().is_err(), "nothing is announced twice");
+    assert!(announced.is_empty(), "nothing is announced twice");
     for (partition, head) in heads {
         assert_eq!(store.head(partition).await.unwrap().offset.get(), head);
     }
@@ -61,7 +60,7 @@ pub(super) async fn eight_committers_are_announced_in_order_and_whole(open: impl
     }
 }
 
-pub(super) async fn a_full_channel_holds_commits_back_and_loses_none(open: impl AsyncFn(Options) -> Opened) {
+pub(super) async fn a_full_channel_loses_no_commit_and_keeps_their_order(open: impl AsyncFn(Options) -> Opened) {
     let mut opened = open(Options { announcements: 1, ..DEFAULTS }).await;
     opened.commit(&[write("s:a:0", 1, "0")]).await;
     let (store, partition) = (opened.store.clone(), opened.partition());
@@ -69,9 +68,7 @@ pub(super) async fn a_full_channel_holds_commits_back_and_loses_none(open: impl 
         let writes = vec![write(&format!("s:a:{number}"), 1, "1")];
         Batch { writes, ..Batch::default() }
     };
-    let mut held = store.commit(partition, batch(1), NOW);
-    let pending = poll_fn(|context| Poll::Ready(held.as_mut().poll(context).is_pending())).await;
-    assert!(pending, "a commit whose announcement has no room waits");
+    let first = store.commit(partition, batch(1), NOW);
     let rest = async {
         for number in 2..20 {
             store.commit(partition, batch(number), NOW).await.unwrap();
@@ -83,8 +80,8 @@ pub(super) async fn a_full_channel_holds_commits_back_and_loses_none(open: impl 
             assert_eq!(commit.position.offset.get(), expected);
         }
     };
-    let (first, (), ()) = futures_util::future::join3(held, rest, listen).await;
-    assert_eq!(first.unwrap().position.offset.get(), 2);
+    let (first, (), ()) = futures_util::future::join3(first, rest, listen).await;
+    first.unwrap();
     assert_eq!(opened.head().await.offset.get(), 20);
 }
 
