@@ -30,7 +30,7 @@ pub(crate) struct RedisServer {
     pub(crate) address: SocketAddr,
     folder: PathBuf,
     arguments: Vec<String>,
-    /// Ends the server when this process does, however it ends.
+    /// Ends the server when this process does, however it ends, and removes the folder.
     watched: Option<Child>,
 }
 
@@ -71,9 +71,17 @@ impl RedisServer {
                 std::thread::sleep(Duration::from_millis(2));
             }
             if child.try_wait().unwrap().is_none() {
-                let watch = format!("tail --pid={} -f /dev/null; kill -9 {}", std::process::id(), child.id());
-                let watched =
-                    Command::new("sh").args(["-c", &watch]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                let watch = format!(
+                    "tail --pid={} -f /dev/null; kill -9 {}; rm -rf \"$FOLDER\"",
+                    std::process::id(),
+                    child.id()
+                );
+                let watched = Command::new("sh")
+                    .args(["-c", &watch])
+                    .env("FOLDER", &self.folder)
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn();
                 self.watched = Some(watched.unwrap());
                 self.child = Some(child);
                 return;
