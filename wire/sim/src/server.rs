@@ -103,7 +103,9 @@ impl World {
         let given = match &answer {
             Ok(committed) => Verdict::Committed(committed.position.offset.get(), committed.fates.clone()),
             Err(StoreError::Fenced { .. }) => Verdict::Fenced,
-            Err(StoreError::Closed) => return self.broken("contract", "the store says that it is closed".into()),
+            Err(error @ (StoreError::Closed | StoreError::Unavailable(_))) => {
+                return self.broken("contract", error.to_string());
+            }
         };
         self.say(|_| format!("the store takes {} and answers {given:?}", crate::story::batch(shown.as_deref())));
         self.note_commit(&given, is_repeat);
