@@ -169,22 +169,21 @@ test("a database that does not answer for 500 ms is not waited for, and what it 
   await pages.written(first);
   first.close();
   const { open } = indexedDB;
-  let answer = () => {};
+  const late = {} as { onsuccess(): void; result: IDBDatabase };
+  let opened: Promise<IDBDatabase> | undefined;
   vi.spyOn(indexedDB, "open").mockImplementationOnce((name, format) => {
-    const late = {} as { onsuccess(): void; result: IDBDatabase };
-    void done(open.call(indexedDB, name, format)).then((result) => {
-      late.result = result;
-      answer = () => late.onsuccess();
-    });
+    opened = done(open.call(indexedDB, name, format));
     return late as unknown as IDBOpenDBRequest;
   });
   const opening = pages.visit();
-  await pages.idle();
+  // The code that opens it is loaded first, which takes as long as it takes.
+  while (opened === undefined) await pages.idle();
   await pages.pass(499);
   expect(await Promise.race([opening, Promise.resolve("waiting")])).toBe("waiting");
   await pages.pass(1);
   const second = await opening;
-  answer();
+  late.result = await opened;
+  late.onsuccess();
   second.set("props", "mlb:2", 2);
   await pages.written(second);
   expect([second.get("props", "mlb:1"), await pages.stored()]).toEqual([undefined, { "mlb:2": "2" }]);
